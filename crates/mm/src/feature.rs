@@ -1,0 +1,150 @@
+//! The features of a kernel: each one upstream change, or one rule that was never absent.
+//!
+//! Code asks [`crate::Kernel::has`] for a feature and never for a version; which release has which feature is data
+//! (`kernels/` in the repository). Names are those of the data files and of `-k v6.12-unshare` on the command line.
+
+macro_rules! features {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// One switchable property of a kernel.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Feature { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Feature {
+            /// Every feature, in the order of declaration.
+            pub const ALL: &'static [Feature] = &[$(Feature::$variant,)+];
+
+            /// The name in data files and on the command line.
+            pub fn name(self) -> &'static str {
+                match self { $(Feature::$variant => $name,)+ }
+            }
+
+            /// The feature of this name.
+            pub fn from_name(name: &str) -> Option<Feature> {
+                match name { $($name => Some(Feature::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+features! {
+    // COW and reuse on a write fault.
+    /// `do_wp_page` reuses by mapcount + swapcount (`reuse_swap_page`), whatever the references; before 5.9.
+    WpMapcount = "wp_mapcount",
+    /// A KSM page with a single user is reused; 5.1 to 5.8.
+    ReuseKsm = "reuse_ksm",
+    /// Every GUP on a COW mapping breaks COW first; 5.8.
+    GupForceCow = "gup_force_cow",
+    /// `do_wp_page` reuses iff the reference count is 1; 5.9.
+    WpRefcount1 = "wp_refcount1",
+    /// `do_wp_page` tries to leave the swap cache before it counts; 5.18.
+    WpSwapfree = "wp_swapfree",
+    /// `do_wp_page` drains the local LRU batch before it counts; 5.18.
+    WpLrudrain = "wp_lrudrain",
+    /// `do_swap_page` reuses by reference count, and drops the slot count first; 5.18.
+    SwapinRefcount = "swapin_refcount",
+    /// PG_anon_exclusive; 5.19.
+    AnonExclusive = "anon_exclusive",
+    /// GUP pins read-only only what is exclusive, by an unshare fault; 5.19.
+    Unshare = "unshare",
+    /// The swap PTE remembers PG_anon_exclusive; 5.19 on four architectures, 6.3 on all.
+    SwpExclusive = "swp_exclusive",
+    /// A read-only long-term pin breaks COW on zero page and page cache too; 6.2.
+    LongtermCow = "longterm_cow",
+    /// FOLL_FORCE accepts a read-only PTE iff its page is exclusive; 6.0.
+    ForceExcl = "force_excl",
+    /// Barriers between clearing PG_anon_exclusive and GUP-fast; 6.1.
+    GupfastBarriers = "gupfast_barriers",
+
+    // fork, GUP, soft-dirty, userfaultfd, mprotect, KSM, migration.
+    /// FOLL_PIN counts 1024, so that `maybe_dma_pinned` exists; 5.7.
+    PinBias = "pin_bias",
+    /// The mm remembers that it ever pinned; 5.9.
+    HasPinned = "has_pinned",
+    /// fork copies a page that may be pinned; 5.9.
+    ForkEarlyCopy = "fork_early_copy",
+    /// GUP-fast pins back off from a concurrent fork (write_protect_seq); 5.11.
+    ForkWpseq = "fork_wpseq",
+    /// Reclaim does not add a page that may be pinned to the swap cache; 5.11.
+    NoswapPinned = "noswap_pinned",
+    /// Reclaim re-checks pins after the unmap; 6.3.
+    ReclaimUnmappedPin = "reclaim_unmapped_pin",
+    /// clear_refs holds mmap_lock for write over the walk; 5.11.
+    ClearrefsLock = "clearrefs_lock",
+    /// clear_refs skips pages that may be pinned; 5.11.
+    ClearrefsPinned = "clearrefs_pinned",
+    /// `do_wp_page` flushes a pending userfaultfd write-protection; 5.12.
+    UffdwpFlush = "uffdwp_flush",
+    /// Reclaim discards a lazily freed page only if nobody else refers to it; 5.18.
+    MadvfreeRefs = "madvfree_refs",
+    /// A lazily freed page with extra references stays lazy; 6.15.
+    MadvfreeKeepLazy = "madvfree_keep_lazy",
+    /// Adding to the swap cache always dirties; 4.14.
+    LazyfreeDirty = "lazyfree_dirty",
+    /// No reuse under writeback to a stable-writes device; 4.10.
+    StableAnon = "stable_anon",
+    /// A new KSM stable page is dirtied; 4.5.
+    KsmDirty = "ksm_dirty",
+    /// `break_ksm` unshares instead of writing; 6.2.
+    KsmUnshare = "ksm_unshare",
+    /// mprotect maps exclusive pages writable at once; 6.0.
+    MprotectExcl = "mprotect_excl",
+    /// ... clean ones too; 6.2.
+    MprotectExclClean = "mprotect_excl_clean",
+    /// A NUMA hinting fault restores writability by exclusivity, not by a saved bit; 6.2.
+    NumaExcl = "numa_excl",
+    /// Migration entries keep young and dirty; 6.1.
+    MigYoungDirty = "mig_young_dirty",
+    /// Migration copies before it freezes; 6.11.
+    MigCopyFirst = "mig_copy_first",
+    /// Faults under the per-VMA lock; 6.4.
+    PerVmaLock = "per_vma_lock",
+    /// fork write-locks every VMA of the parent; 6.5.
+    ForkVmaLock = "fork_vma_lock",
+    /// UFFDIO_MOVE; 6.8.
+    UffdMove = "uffd_move",
+    /// UFFDIO_MOVE locks the swap-cache folio and mends its index; 6.14.
+    UffdMoveSc1 = "uffd_move_sc1",
+    /// UFFDIO_MOVE checks the swap cache again under the PTL; 6.16.
+    UffdMoveSc2 = "uffd_move_sc2",
+    /// Block, iomap and legacy direct I/O pins instead of gets; 6.5.
+    DioPin = "dio_pin",
+    /// FUSE direct I/O pins instead of gets.
+    FusePin = "fuse_pin",
+    /// A pin of the zero page is a no-op; 6.5.
+    ZeropageNopin = "zeropage_nopin",
+    /// mprotect, munmap and mremap flush what reclaim deferred; 4.13.
+    BatchedFlush = "batched_flush",
+    /// mremap flushes before it drops the PTL; 4.20.
+    MremapFlush = "mremap_flush",
+    /// The writable upgrade of mprotect and NUMA honours soft-dirty; 6.0.
+    SoftDirtyMprotect = "soft_dirty_mprotect",
+    /// `pte_mkuffd_wp` write-protects by itself; 6.2.
+    UffdwpMkWrprotect = "uffdwp_mk_wrprotect",
+
+    // Swap.
+    /// `do_swap_page` checks swap cache and entry again under the folio lock; 2.6.36.
+    SwapinLock = "swapin_lock",
+    /// Swap-in from a synchronous device bypasses the swap cache; 4.15 to 6.19.
+    SkipCache = "skip_cache",
+    /// ... after it claimed the slot; 6.8.
+    SkipCacheClaim = "skip_cache_claim",
+    /// `do_swap_page` holds a reference to the swap device; 5.14.
+    SwapdevRef = "swapdev_ref",
+    /// A read fault on an exclusive swapped page maps it writable; by 6.12.
+    SwapinRoW = "swapin_ro_w",
+    /// The swap table; 6.18.
+    SwapTable = "swap_table",
+    /// A synchronous device no longer bypasses the swap cache; 7.0.
+    NoBypass = "no_bypass",
+    /// ... and swap-in always tries to free the swap cache; 7.0.
+    SyncAlwaysFree = "sync_always_free",
+    /// The slot count is dropped after the page is mapped; 7.0.
+    FreeAfterMap = "free_after_map",
+    /// The folio enters the swap cache as its slot is allocated; 7.0.
+    AllocInCache = "alloc_in_cache",
+    /// SWAP_HAS_CACHE is gone: a slot is free when uncounted and uncached; 7.0.
+    NoHasCache = "no_has_cache",
+    /// swapoff keeps soft-dirty and uffd-wp bits.
+    SwapoffKeepBits = "swapoff_keep_bits",
+}
