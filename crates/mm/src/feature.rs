@@ -147,4 +147,32 @@ features! {
     NoHasCache = "no_has_cache",
     /// swapoff keeps soft-dirty and uffd-wp bits.
     SwapoffKeepBits = "swapoff_keep_bits",
+
+    // Rules that were never absent (or not since v4.19): switched off, a mutant.
+    /// GUP keeps asking for a page that COW broke for it, instead of dropping FOLL_WRITE after the fault; 4.8.3.
+    FollCow = "foll_cow",
+    /// GUP-fast reads the PTE again once it has the reference.
+    GupfastRecheck = "gupfast_recheck",
+    /// try_to_unmap hands the PTE's dirty bit on to the page, before it looks at the page's own.
+    TtuDirty = "ttu_dirty",
+    /// try_to_unmap leaves an exclusive page alone that may be pinned; 5.19, with anon_exclusive.
+    TtuPinTest = "ttu_pin_test",
+    /// Page-out gives up on a page with references that it cannot explain.
+    PageoutRefs = "pageout_refs",
+    /// Page-out flushes what the unmapping deferred before it submits.
+    PageoutFlush = "pageout_flush",
+    /// A page is dropped only if its reference count can be frozen at what the cache and the isolation hold.
+    FreezeRefs = "freeze_refs",
+    /// A page that became dirty again is not dropped.
+    FreezeDirty = "freeze_dirty",
+    /// A page under writeback is not unmapped again.
+    ShrinkWriteback = "shrink_writeback",
+    /// fork flushes the parent's TLBs before the parent may go on.
+    ForkFlush = "fork_flush",
+    /// zap flushes before it drops the page.
+    ZapFlush = "zap_flush",
+    /// fork clears PG_anon_exclusive of a page that it shares; 5.19, with anon_exclusive.
+    ForkClearExclusive = "fork_clear_exclusive",
+    /// fork clears the exclusive bit of a swap PTE that it shares; 5.19, with swp_exclusive.
+    ForkClearSwpExclusive = "fork_clear_swp_exclusive",
 }

@@ -1,1 +1,46 @@
-//! See the crate's description in Cargo.toml; filled in the commits that follow.
+//! The system that keeps a Linux program's anonymous memory right, as values that are stepped.
+//!
+//! A [`Machine`] is the whole state: page tables, struct pages, swap slots, TLBs, transfers in flight, and what each task is
+//! doing. [`Task::step`](task::Task::step) takes one atomic step of one task; [`World`] is the driver, which holds what pages
+//! contain and resolves what is left open. Folders carry the names of the kernel's files, files those of its functions.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod access;
+pub mod config;
+pub mod direct_io;
+pub mod feature;
+pub mod feature_set;
+pub mod gup;
+pub mod ids;
+pub mod kernel;
+pub mod lru;
+pub mod machine;
+pub mod memory;
+pub mod mprotect;
+pub mod pack;
+pub mod page;
+pub mod page_ref;
+pub mod pgtable;
+pub mod pipe;
+pub mod remote;
+pub mod rmap;
+pub mod step;
+pub mod swap;
+pub mod task;
+pub mod tlb;
+pub mod vmscan;
+pub mod world;
+
+pub use config::Config;
+pub use feature::Feature;
+pub use feature_set::FeatureSet;
+pub use ids::*;
+pub use kernel::{Kernel, View};
+pub use machine::{Machine, Sizes};
+pub use step::{Step, Touch, Wait, Who};
+pub use task::{Errno, Task};
+pub use world::{Access, Broken, Event, World};

@@ -1,0 +1,488 @@
+//! The state of the whole system: frames, slots, address spaces, TLBs, transfers, pipes.
+
+use crate::ids::*;
+use crate::pack::{Naming, Pack, Reader, Writer};
+use crate::packed;
+use crate::page::{Page, PageKind};
+use crate::pgtable::Pte;
+use crate::task::Task;
+
+packed! {
+    /// A vm_area_struct: every variable of a test is a VMA of one page.
+    pub struct Vma {
+        /// Is there a VMA at all? (munmap takes it away.)
+        pub mapped: bool,
+        /// VM_READ.
+        pub read: bool,
+        /// VM_WRITE.
+        pub write: bool,
+        /// The page-cache page behind a private file mapping.
+        pub file: Option<Pfn>,
+        /// `vm_pgoff`: the linear index; differs from the address after mremap.
+        pub pgoff: Va,
+        /// VM_SOFTDIRTY: everything in the VMA counts as soft-dirty.
+        pub soft_dirty: bool,
+        /// VM_UFFD_WP.
+        pub uffd_wp: bool,
+        /// VM_UFFD_MISSING.
+        pub uffd_missing: bool,
+        /// VM_MERGEABLE.
+        pub mergeable: bool,
+        /// VM_DONTCOPY.
+        pub dontfork: bool,
+        /// VM_WIPEONFORK.
+        pub wipeonfork: bool,
+        /// Readers of the per-VMA lock (6.4).
+        pub readers: Count,
+        /// The per-VMA lock is held for write.
+        pub writer: bool,
+    }
+
+    /// An mm_struct, less its page tables.
+    pub struct Mm {
+        /// Does the process exist?
+        pub alive: bool,
+        /// The first ancestor: pages of its family share an anon_vma tree.
+        pub root: MmId,
+        /// Readers of mmap_lock.
+        pub readers: Count,
+        /// mmap_lock is held for write.
+        pub writer: bool,
+        /// The page-table lock (one page-table page holds all variables of a process) is held.
+        pub ptl: bool,
+        /// `mm->has_pinned` / MMF_HAS_PINNED: never cleared, not inherited.
+        pub has_pinned: bool,
+        /// `write_protect_seq`: odd while a fork write-protects.
+        pub wp_seq: Count,
+        /// `tlb_flush_pending`: operations that changed PTEs and have not flushed.
+        pub flush_pending: Count,
+        /// `tlb_flush_batched`: reclaim deferred a flush.
+        pub flush_batched: bool,
+    }
+
+    /// One swap slot.
+    pub struct SwapSlot {
+        /// Swap PTEs (and transient users) that refer to the slot.
+        pub count: Count,
+        /// SWAP_HAS_CACHE without a folio in the cache: claimed by a swap-in that bypasses it (6.8) or is about to fill it.
+        pub claimed: bool,
+        /// The folio in the swap cache.
+        pub cache: Option<Pfn>,
+        /// Sectors that the device has still to sample of the write in flight.
+        pub writing: Cells,
+        /// Did a sampled sector differ between submission and completion? Kept only where stable writes matter.
+        pub torn: bool,
+    }
+
+    /// A translation in one CPU's TLB.
+    pub struct TlbEntry {
+        /// The frame.
+        pub pfn: Pfn,
+        /// The entry allows writes.
+        pub write: bool,
+        /// The PTE is known to be dirty: a write needs no walk.
+        pub dirty: bool,
+    }
+
+    /// A transfer between a device and a page: a bio or a kiocb.
+    pub struct Io {
+        /// How far it is.
+        pub state: IoState,
+        /// Device to memory, or memory to device.
+        pub dir: Dir,
+        /// The process and page that it was started for.
+        pub mm: MmId,
+        /// See `mm`.
+        pub va: Va,
+        /// The file at the device's end.
+        pub file: FileId,
+        /// The page under transfer, once GUP found it.
+        pub pfn: Option<Pfn>,
+        /// The kind of reference that it holds, and thus drops.
+        pub hold: Hold,
+        /// When its pages are dirtied.
+        pub dirtying: Dirtying,
+        /// Sectors that have still to be transferred.
+        pub left: Cells,
+    }
+
+    /// Where a transfer is in its life.
+    pub enum IoState {
+        /// No transfer.
+        Idle,
+        /// The call was entered; GUP is under way.
+        Entered,
+        /// Handed to the device.
+        InFlight,
+        /// All sectors are through; the completion is due.
+        Completing,
+        /// Completion: the page lock is waited for, to set dirty.
+        Dirtying,
+        /// Completion: dirtied; the reference is to be dropped.
+        Releasing,
+        /// Complete, as the task may learn.
+        Done,
+        /// GUP failed: nothing was transferred.
+        Failed,
+        /// Complete for the task; the dirtying that was deferred to a worker is still to come.
+        DoneDirtying,
+        /// As before; the worker has dirtied and is to drop the reference.
+        DoneReleasing,
+    }
+
+    /// Direction of a transfer.
+    pub enum Dir {
+        /// A direct *read*: the device writes memory.
+        ToMemory,
+        /// A direct *write*: the device reads memory.
+        ToDevice,
+    }
+
+    /// The kind of reference that somebody holds to a page.
+    pub enum Hold {
+        /// FOLL_GET.
+        Get,
+        /// FOLL_PIN.
+        Pin,
+        /// None of its own: the page belongs to a registered buffer.
+        Borrowed,
+    }
+
+    /// When direct I/O sets the pages that it wrote dirty.
+    pub enum Dirtying {
+        /// `bio_set_pages_dirty` before submission, checked again at completion: iomap, asynchronous block.
+        BeforeSubmit,
+        /// When the pages are released after completion: simple synchronous block path, FUSE, NFS.
+        AtRelease,
+    }
+
+    /// A long-lived holder: an io_uring registered buffer, an RDMA region, a driver.
+    pub struct Holder {
+        /// The page and how it is held; none: not (or no longer) held.
+        pub page: Option<Pfn>,
+        /// FOLL_GET or FOLL_PIN.
+        pub hold: Hold,
+        /// Taken with FOLL_WRITE.
+        pub write: bool,
+    }
+
+    /// One buffer of a pipe: a reference to a page, as vmsplice leaves it.
+    pub struct PipeBuf {
+        /// The page.
+        pub pfn: Pfn,
+        /// The cells that the buffer shows.
+        pub cells: Cells,
+        /// Whose memory it is.
+        pub mm: MmId,
+        /// See `mm`.
+        pub va: Va,
+    }
+}
+
+/// A pipe: buffers in order.
+pub type Pipe = [Option<PipeBuf>; PIPE_BUFS];
+
+/// Everything that the kernel's state consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Address spaces.
+    pub mms: [Mm; MAX_MMS],
+    /// Their VMAs.
+    pub vmas: [[Vma; MAX_PAGES]; MAX_MMS],
+    /// Their page tables: one page-table page each.
+    pub ptes: [[Pte; MAX_PAGES]; MAX_MMS],
+    /// Physical memory.
+    pub frames: [Page; MAX_FRAMES],
+    /// The swap device.
+    pub slots: [SwapSlot; MAX_SLOTS],
+    /// Was swapoff begun? No slot is handed out any more.
+    pub swap_off: bool,
+    /// One TLB a CPU.
+    pub tlbs: [[Option<TlbEntry>; MAX_PAGES]; MAX_CPUS],
+    /// Transfers.
+    pub ios: [Io; MAX_IOS],
+    /// Long-lived holders.
+    pub holders: [Holder; MAX_HOLDS],
+    /// Pipes.
+    pub pipes: [Pipe; MAX_PIPES],
+    /// What each CPU's task is doing.
+    pub tasks: [Task; MAX_CPUS],
+}
+
+/// How much of a [`Machine`] a test uses; the rest is not packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Processes.
+    pub mms: usize,
+    /// Variables of each.
+    pub pages: usize,
+    /// Cells of each page.
+    pub cells: u8,
+    /// Frames, the zero page and page cache included.
+    pub frames: usize,
+    /// Swap slots.
+    pub slots: usize,
+    /// Tasks, each on a CPU of its own.
+    pub cpus: usize,
+    /// Transfers.
+    pub ios: usize,
+    /// Long-lived holders.
+    pub holders: usize,
+    /// Pipes.
+    pub pipes: usize,
+}
+
+impl Vma {
+    /// No VMA at `va`.
+    pub const fn absent(va: Va) -> Vma {
+        Vma {
+            mapped: false,
+            read: false,
+            write: false,
+            file: None,
+            pgoff: va,
+            soft_dirty: false,
+            uffd_wp: false,
+            uffd_missing: false,
+            mergeable: false,
+            dontfork: false,
+            wipeonfork: false,
+            readers: Count(0),
+            writer: false,
+        }
+    }
+}
+
+impl Io {
+    /// No transfer.
+    pub const IDLE: Io = Io {
+        state: IoState::Idle,
+        dir: Dir::ToMemory,
+        mm: MmId(0),
+        va: Va(0),
+        file: FileId(0),
+        pfn: None,
+        hold: Hold::Get,
+        dirtying: Dirtying::BeforeSubmit,
+        left: Cells::NONE,
+    };
+}
+
+impl Machine {
+    /// A machine with nothing but the zero page in it.
+    pub fn new() -> Machine {
+        let mut frames = [Page::FREE; MAX_FRAMES];
+        frames[0] = Page {
+            kind: PageKind::Zero,
+            refs: Count(1),
+            uptodate: true,
+            ..Page::FREE
+        };
+        let mm = |n: usize| Mm {
+            alive: false,
+            root: MmId(n as u8),
+            readers: Count(0),
+            writer: false,
+            ptl: false,
+            has_pinned: false,
+            wp_seq: Count(0),
+            flush_pending: Count(0),
+            flush_batched: false,
+        };
+        Machine {
+            mms: core::array::from_fn(mm),
+            vmas: [core::array::from_fn(|va| Vma::absent(Va(va as u8))); MAX_MMS],
+            ptes: [[Pte::None; MAX_PAGES]; MAX_MMS],
+            frames,
+            slots: [SwapSlot {
+                count: Count(0),
+                claimed: false,
+                cache: None,
+                writing: Cells::NONE,
+                torn: false,
+            }; MAX_SLOTS],
+            swap_off: false,
+            tlbs: [[None; MAX_PAGES]; MAX_CPUS],
+            ios: [Io::IDLE; MAX_IOS],
+            holders: [Holder {
+                page: None,
+                hold: Hold::Get,
+                write: false,
+            }; MAX_HOLDS],
+            pipes: [[None; PIPE_BUFS]; MAX_PIPES],
+            tasks: [Task::IDLE; MAX_CPUS],
+        }
+    }
+
+    /// Packs all but frames and slots: what can refer to them.
+    pub fn pack_roots(&self, sizes: &Sizes, w: &mut Writer) {
+        for mm in 0..sizes.mms {
+            self.mms[mm].pack(w);
+            if !self.mms[mm].alive {
+                continue;
+            }
+            for va in 0..sizes.pages {
+                self.vmas[mm][va].pack(w);
+                self.ptes[mm][va].pack(w);
+            }
+        }
+        for cpu in 0..sizes.cpus {
+            self.tasks[cpu].pack(w);
+            for va in 0..sizes.pages {
+                self.tlbs[cpu][va].pack(w);
+            }
+        }
+        self.swap_off.pack(w);
+        for io in &self.ios[..sizes.ios] {
+            (io.state != IoState::Idle).pack(w);
+            if io.state != IoState::Idle {
+                io.pack(w);
+            }
+        }
+        for holder in &self.holders[..sizes.holders] {
+            holder.pack(w);
+        }
+        for pipe in &self.pipes[..sizes.pipes] {
+            for buf in pipe {
+                buf.pack(w);
+            }
+        }
+    }
+
+    /// The inverse of [`pack_roots`](Machine::pack_roots).
+    pub fn unpack_roots(sizes: &Sizes, r: &mut Reader) -> Machine {
+        let mut m = Machine::new();
+        for mm in 0..sizes.mms {
+            m.mms[mm] = Pack::unpack(r);
+            if !m.mms[mm].alive {
+                continue;
+            }
+            for va in 0..sizes.pages {
+                m.vmas[mm][va] = Pack::unpack(r);
+                m.ptes[mm][va] = Pack::unpack(r);
+            }
+        }
+        for cpu in 0..sizes.cpus {
+            m.tasks[cpu] = Pack::unpack(r);
+            for va in 0..sizes.pages {
+                m.tlbs[cpu][va] = Pack::unpack(r);
+            }
+        }
+        m.swap_off = Pack::unpack(r);
+        for io in &mut m.ios[..sizes.ios] {
+            if bool::unpack(r) {
+                *io = Pack::unpack(r);
+            }
+        }
+        for holder in &mut m.holders[..sizes.holders] {
+            *holder = Pack::unpack(r);
+        }
+        for pipe in &mut m.pipes[..sizes.pipes] {
+            for buf in pipe {
+                *buf = Pack::unpack(r);
+            }
+        }
+        m
+    }
+
+    /// Packs frames and slots, with what they hold written by `frame_data` and `slot_data`.
+    ///
+    /// Those that something refers to come in the order of the walk; the others only if they are in use (a leak) or if what is
+    /// left in them matters: a free slot still holds what its last owner wrote.
+    pub fn pack_memory(
+        &self,
+        sizes: &Sizes,
+        w: &mut Writer,
+        frame_data: &mut dyn FnMut(Pfn, &mut Writer),
+        slot_data: &mut dyn FnMut(Slot, &mut Writer),
+    ) {
+        // Whatever nothing refers to is met now: frames in use first (they were leaked), free slots last.
+        let (mut frames, mut slots) = (1u8, 0u8);
+        loop {
+            let before = (frames, slots);
+            while let Some(slot) = w.slot_at(slots).filter(|_| (slots as usize) < sizes.slots) {
+                w.bits(1, 1);
+                self.slots[slot.at()].pack(w);
+                slot_data(slot, w);
+                slots += 1;
+            }
+            while let Some(pfn) = w
+                .frame_at(frames)
+                .filter(|_| (frames as usize) < sizes.frames)
+            {
+                self.pack_frame(pfn, w, frame_data);
+                frames += 1;
+            }
+            if before != (frames, slots) {
+                continue;
+            }
+            // A frame in use that nothing refers to, then a slot that nothing refers to: in order of their names. (Several
+            // such that differ would be told apart by name only; that costs states and never merges different ones.)
+            if let Some(pfn) = (1..sizes.frames as u8)
+                .map(Pfn)
+                .find(|&p| !w.has_met(p) && !self.frames[p.at()].is_free())
+            {
+                w.frame_name(pfn);
+            } else if let Some(slot) = (0..sizes.slots as u8)
+                .map(Slot)
+                .find(|&s| !w.has_met_slot(s))
+            {
+                w.slot_name(slot);
+            } else {
+                break;
+            }
+        }
+        w.bits(0, 2);
+    }
+
+    fn pack_frame(&self, pfn: Pfn, w: &mut Writer, frame_data: &mut dyn FnMut(Pfn, &mut Writer)) {
+        w.bits(0, 1);
+        w.bits(1, 1);
+        let page = &self.frames[pfn.at()];
+        page.is_free().pack(w);
+        if !page.is_free() {
+            page.pack(w);
+            frame_data(pfn, w);
+        }
+    }
+
+    /// The inverse of [`pack_memory`](Machine::pack_memory).
+    pub fn unpack_memory(
+        &mut self,
+        r: &mut Reader,
+        frame_data: &mut dyn FnMut(Pfn, &mut Reader),
+        slot_data: &mut dyn FnMut(Slot, &mut Reader),
+    ) {
+        let (mut frames, mut slots) = (1u8, 0u8);
+        loop {
+            if r.bits(1) == 1 {
+                self.slots[slots as usize] = Pack::unpack(r);
+                slot_data(Slot(slots), r);
+                slots += 1;
+            } else if r.bits(1) == 1 {
+                if !bool::unpack(r) {
+                    self.frames[frames as usize] = Pack::unpack(r);
+                    frame_data(Pfn(frames), r);
+                }
+                frames += 1;
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Are names kept or canonical? A convenience for drivers.
+    pub fn naming(symmetry: bool) -> Naming {
+        if symmetry {
+            Naming::Canonical
+        } else {
+            Naming::Kept
+        }
+    }
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Machine::new()
+    }
+}

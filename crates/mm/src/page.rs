@@ -1,0 +1,113 @@
+//! `struct page` / `struct folio` of one order-0 frame.
+
+use crate::ids::{Count, Cpu, MmId, Pfn, Slot, Va};
+use crate::packed;
+
+packed! {
+    /// One frame's `struct page`. What the frame holds is the driver's business ([`crate::World`]).
+    pub struct Page {
+        /// What the page is.
+        pub kind: PageKind,
+        /// Plain references: one a present PTE, one for the swap cache, one for an LRU batch, one for isolation, one a FOLL_GET,
+        /// one a temporary user. 0 while free, and while [`frozen`](Page::frozen).
+        pub refs: Count,
+        /// FOLL_PIN references, each worth `GUP_PIN_COUNTING_BIAS` plain ones (or just one before 5.7).
+        pub pins: Count,
+        /// Present PTEs that map the page. Swap and migration entries do not count.
+        pub mapcount: Count,
+        /// PG_anon_exclusive.
+        pub exclusive: bool,
+        /// PG_dirty: must reach swap before the page may be dropped.
+        pub dirty: bool,
+        /// PG_writeback: a swap write is in flight.
+        pub writeback: bool,
+        /// PG_uptodate: false while a swap read is in flight.
+        pub uptodate: bool,
+        /// PG_locked.
+        pub locked: bool,
+        /// PG_lru: on an LRU list. Clear while isolated and while in a batch.
+        pub lru: bool,
+        /// PG_swapbacked; clear on an anonymous page: lazily freed.
+        pub swapbacked: bool,
+        /// The reference count is frozen to 0 (`folio_ref_freeze`) by the holder of the folio lock.
+        pub frozen: bool,
+        /// PG_swapcache, with the entry.
+        pub swap: Option<Slot>,
+        /// In the LRU batch of this CPU, which holds a reference.
+        pub batch: Option<Cpu>,
+        /// In the lazyfree batch of this CPU, which holds a reference: `swapbacked` is cleared when it drains.
+        pub lazy_batch: Option<Cpu>,
+        /// `folio->mapping` and `folio->index` of an anonymous page: where rmap walks look for it. None: read from swap and
+        /// not mapped since.
+        pub home: Option<Home>,
+    }
+
+    /// Where an anonymous page belongs: the root of its anon_vma tree and its linear index.
+    pub struct Home {
+        /// The first ancestor process of all that may map the page.
+        pub root: MmId,
+        /// `folio->index`, as a page of the root's variables.
+        pub index: Va,
+    }
+
+    /// What a frame is used for.
+    pub enum PageKind {
+        /// In the buddy allocator.
+        Free,
+        /// Anonymous memory (`folio_test_anon`).
+        Anon,
+        /// A KSM stable-tree page (`folio_test_ksm`).
+        Ksm,
+        /// A page-cache page of a file; the page cache holds a reference.
+        File,
+        /// The shared zero page.
+        Zero,
+    }
+}
+
+/// `GUP_PIN_COUNTING_BIAS`.
+pub const GUP_PIN_COUNTING_BIAS: u32 = 1024;
+
+impl Page {
+    /// A page in the buddy allocator.
+    pub const FREE: Page = Page {
+        kind: PageKind::Free,
+        refs: Count(0),
+        pins: Count(0),
+        mapcount: Count(0),
+        exclusive: false,
+        dirty: false,
+        writeback: false,
+        uptodate: false,
+        locked: false,
+        lru: false,
+        swapbacked: false,
+        frozen: false,
+        swap: None,
+        batch: None,
+        lazy_batch: None,
+        home: None,
+    };
+
+    /// `folio_test_anon`: KSM pages are anonymous too.
+    pub fn anon(&self) -> bool {
+        matches!(self.kind, PageKind::Anon | PageKind::Ksm)
+    }
+
+    /// `folio_test_ksm`.
+    pub fn ksm(&self) -> bool {
+        self.kind == PageKind::Ksm
+    }
+
+    /// Is the frame in nobody's hands? A frozen page is in its freezer's.
+    pub fn is_free(&self) -> bool {
+        self.kind == PageKind::Free
+    }
+}
+
+impl Pfn {
+    /// Is this the shared zero page?
+    pub fn is_zero(self) -> bool {
+        self == Pfn::ZERO
+    }
+}

@@ -1,0 +1,5 @@
+//! Swap: slots (`mm/swapfile.c`), the swap cache (`mm/swap_state.c`), writeback (`mm/page_io.c`) and swapoff.
+
+pub mod cache;
+pub mod slots;
+pub mod writeback;

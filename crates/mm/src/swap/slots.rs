@@ -1,0 +1,102 @@
+//! Swap slots and their counts: `mm/swapfile.c`.
+//!
+//! | here | 5.10 to 6.19 | 7.0 |
+//! |---|---|---|
+//! | [`alloc_slot`](Kernel::alloc_slot) | `get_swap_page` / `folio_alloc_swap` | `folio_alloc_swap` |
+//! | [`dup_slot`](Kernel::dup_slot) | `swap_duplicate` | `folio_dup_swap`, `swap_dup_entry_direct` |
+//! | [`put_slot`](Kernel::put_slot) | `swap_free` | `folio_put_swap`, `swap_put_entries_direct` |
+//! | [`free_swap`](Kernel::free_swap) | `try_to_free_swap`, `folio_free_swap` | `folio_free_swap` |
+//!
+//! Each runs under the cluster lock, which nothing is held across: one step each. Count, claim and cached folio are three facts
+//! with three owners. Before 7.0 the claim is SWAP_HAS_CACHE; from 7.0 on a slot is free when it is neither counted nor cached.
+
+use crate::feature::Feature as F;
+use crate::ids::*;
+use crate::kernel::Kernel;
+use crate::step::Touch;
+use crate::world::Broken;
+
+impl Kernel<'_> {
+    /// A free slot, if there is one: any, for the allocator's order is nobody's promise. Still uncounted and unclaimed.
+    pub fn alloc_slot(&mut self) -> Option<Slot> {
+        if self.fails(self.cfg.fails.swap_full) {
+            return None;
+        }
+        let slots = self.cfg.sizes.slots;
+        let m = self.machine_mut(Touch::FREE_SLOTS);
+        if m.swap_off {
+            return None;
+        }
+        let free = |s: &Slot| {
+            let slot = &m.slots[s.at()];
+            slot.count.0 == 0 && slot.cache.is_none() && !slot.claimed
+        };
+        let mut ways = [Slot(0); MAX_SLOTS];
+        let mut n = 0;
+        for slot in (0..slots as u8).map(Slot).filter(free) {
+            ways[n] = slot;
+            n += 1;
+        }
+        if n == 0 {
+            return None;
+        }
+        let pick = self.choose(n as u8);
+        Some(ways[pick as usize])
+    }
+
+    /// One more swap PTE (or transient user) refers to the slot.
+    pub fn dup_slot(&mut self, slot: Slot) {
+        self.slot_mut(slot).count.0 += 1;
+    }
+
+    /// One less. The slot is free once it is neither counted, claimed nor cached.
+    pub fn put_slot(&mut self, slot: Slot) {
+        if self.slot(slot).count.0 == 0 {
+            self.broken(Broken::SwapCnt);
+            return;
+        }
+        self.slot_mut(slot).count.0 -= 1;
+    }
+
+    /// `folio_free_swap`: leaves the swap cache if no swap PTE is left; the caller holds the folio lock. The folio becomes
+    /// dirty, for the slot no longer backs it.
+    pub fn free_swap(&mut self, pfn: Pfn) -> bool {
+        let page = *self.page(pfn);
+        let Some(slot) = page.swap else { return false };
+        if page.writeback || self.slot(slot).count.0 > 0 {
+            return false;
+        }
+        self.delete_from_swap_cache(pfn);
+        self.page_mut(pfn).dirty = true;
+        true
+    }
+
+    /// The number of swap PTEs behind a cached page: `page_swapcount`.
+    pub fn page_swapcount(&mut self, pfn: Pfn) -> u32 {
+        match self.page(pfn).swap {
+            Some(slot) => u32::from(self.slot(slot).count.0),
+            None => 0,
+        }
+    }
+
+    /// `reuse_swap_page` (up to 5.17): the caller holds the folio lock. May leave the swap cache. GUP references are ignored.
+    pub fn reuse_swap_page(&mut self, pfn: Pfn) -> bool {
+        let page = *self.page(pfn);
+        if page.ksm() {
+            return false;
+        }
+        let users = u32::from(page.mapcount.0) + self.page_swapcount(pfn);
+        if users > 1 {
+            return false;
+        }
+        if users == 1 && page.swap.is_some() && self.page_swapcount(pfn) == 0 {
+            if !page.writeback {
+                self.delete_from_swap_cache(pfn);
+                self.page_mut(pfn).dirty = true;
+            } else if self.cfg.swap.stable_writes && self.has(F::StableAnon) {
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,202 @@
+//! What a task is doing: a call, and under it, perhaps, a fault.
+//!
+//! A path goes forward into its successor; GUP, a CPU access and a remote access own a call, and a fault runs under it and
+//! hands its result back. That depth of two is all that there is.
+
+use crate::access::Access;
+use crate::direct_io::DirectIo;
+use crate::gup::fast::GupFast;
+use crate::gup::slow::GupSlow;
+use crate::gup::unpin::HolderCall;
+use crate::kernel::{Kernel, View};
+use crate::memory::copy_page_range::Fork;
+use crate::memory::fault::{Fault, FaultResult};
+use crate::memory::zap_pte_range::Zap;
+use crate::packed;
+use crate::pipe::{PipeCall, Vmsplice};
+use crate::remote::RemoteAccess;
+use crate::step::{Step, step};
+use crate::vmscan::shrink_folio_list::Shrink;
+
+/// The paths that a call may be in, each with a prefix of the same name as its type.
+macro_rules! calls {
+    ($($(#[$doc:meta])+ $variant:ident($path:ty),)+) => {
+        packed! {
+            /// A call (or a kernel thread's pass) under way.
+            pub enum Call {
+                /// None.
+                Idle,
+                $($(#[$doc])+ $variant { p: $path },)+
+            }
+        }
+
+        impl Call {
+            fn describe(&self, v: &View) -> Step {
+                match self {
+                    Call::Idle => step("", ""),
+                    $(Call::$variant { p } => p.describe(v),)+
+                }
+            }
+
+            fn step(self, k: &mut Kernel) -> Next {
+                match self {
+                    Call::Idle => Next::Return { result: Ok(()) },
+                    $(Call::$variant { p } => p.step(k),)+
+                }
+            }
+        }
+    };
+}
+
+calls! {
+    /// A load or a store.
+    Access(Access),
+    /// GUP without locks.
+    GupFast(GupFast),
+    /// GUP under mmap_lock.
+    GupSlow(GupSlow),
+    /// A transfer, once GUP has its page.
+    DirectIo(DirectIo),
+    /// vmsplice, once GUP has its page.
+    Vmsplice(Vmsplice),
+    /// Other work on pipes.
+    Pipe(PipeCall),
+    /// A long-lived holder at work.
+    Holder(HolderCall),
+    /// An access to another process's memory, once GUP has its page.
+    Remote(RemoteAccess),
+    /// Reclaim.
+    Shrink(Shrink),
+    /// fork.
+    Fork(Fork),
+    /// munmap, MADV_DONTNEED, exit.
+    Zap(Zap),
+}
+
+packed! {
+    /// What a task is doing.
+    pub struct Task {
+        /// Its call.
+        pub call: Call,
+        /// The fault that runs under it.
+        pub fault: Fault,
+    }
+}
+
+/// What follows a step of a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Next {
+    /// The call goes on.
+    Call {
+        /// Where.
+        call: Call,
+    },
+    /// A fault runs, and hands back to the call.
+    Fault {
+        /// Where the call goes on.
+        call: Call,
+        /// The fault.
+        fault: Fault,
+    },
+    /// The call returns.
+    Return {
+        /// To userspace.
+        result: Result<(), Errno>,
+    },
+}
+
+/// Why a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Errno {
+    /// Bad address.
+    Efault,
+    /// Out of memory.
+    Enomem,
+    /// The page is in use: migration, page-out, KSM and the like gave up.
+    Ebusy,
+    /// Try again.
+    Eagain,
+    /// Not with this page, or not on this kernel.
+    Einval,
+    /// No such handle.
+    Ebadf,
+    /// Already there.
+    Eexist,
+    /// Nothing there.
+    Enoent,
+    /// Not an error number: the access killed the thread.
+    Segv,
+}
+
+impl Task {
+    /// In userspace, or asleep for want of work.
+    pub const IDLE: Task = Task {
+        call: Call::Idle,
+        fault: Fault::Idle,
+    };
+
+    /// Is a call under way?
+    pub fn busy(&self) -> bool {
+        self.call != Call::Idle
+    }
+
+    /// The description of the next step.
+    pub fn describe(&self, v: &View) -> Step {
+        if self.fault == Fault::Idle {
+            self.call.describe(v)
+        } else {
+            self.fault.describe(v)
+        }
+    }
+
+    /// Takes the next step: `Some` when the call returned.
+    pub fn step(&mut self, k: &mut Kernel) -> Option<Result<(), Errno>> {
+        if self.fault == Fault::Idle {
+            let next = self.call.step(k);
+            return self.go(next);
+        }
+        match self.fault.step(k) {
+            Fault::Over { result } => {
+                let next = self.call.after_fault(k, result);
+                self.fault = Fault::Idle;
+                self.go(next)
+            }
+            fault => {
+                self.fault = fault;
+                None
+            }
+        }
+    }
+
+    /// Enters what a call's entry has led to.
+    pub fn go(&mut self, next: Next) -> Option<Result<(), Errno>> {
+        match next {
+            Next::Call { call } => {
+                *self = Task {
+                    call,
+                    fault: Fault::Idle,
+                };
+                None
+            }
+            Next::Fault { call, fault } => {
+                *self = Task { call, fault };
+                None
+            }
+            Next::Return { result } => {
+                *self = Task::IDLE;
+                Some(result)
+            }
+        }
+    }
+}
+
+impl Call {
+    /// The fault that ran under this call is over.
+    fn after_fault(self, k: &mut Kernel, result: FaultResult) -> Next {
+        match self {
+            Call::Access { p } => p.after_fault(result),
+            Call::GupSlow { p } => p.after_fault(k, result),
+            call => unreachable!("no fault runs under {call:?}"),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! One TLB a CPU: `arch/x86/mm/tlb.c`, `mm/rmap.c` (deferred flushes).
+//!
+//! Entries go only by flush. A flush reaches all CPUs that run the process in one step: the initiator waits for every
+//! acknowledgement before it goes on, and what one CPU does after its own flush while another has still to flush, it could
+//! have done before or after the whole.
+
+use crate::ids::*;
+use crate::kernel::Kernel;
+use crate::machine::TlbEntry;
+use crate::packed;
+use crate::step::Touch;
+
+packed! {
+    /// `struct tlbflush_unmap_batch`: what a reclaiming task has still to flush.
+    pub struct TlbBatch {
+        /// `flush_required`.
+        pub pending: bool,
+        /// `writable`: some PTE that was cleared was dirty, so a CPU may still write.
+        pub writable: bool,
+    }
+}
+
+impl TlbBatch {
+    /// Nothing to flush.
+    pub const EMPTY: TlbBatch = TlbBatch {
+        pending: false,
+        writable: false,
+    };
+}
+
+impl Kernel<'_> {
+    /// The translation that this CPU has of `va`.
+    pub fn tlb(&mut self, va: Va) -> Option<TlbEntry> {
+        let cpu = self.who.cpu;
+        self.machine_mut(Touch::tlb(cpu)).tlbs[cpu.at()][va.at()]
+    }
+
+    /// Fills this CPU's TLB.
+    pub fn fill_tlb(&mut self, va: Va, entry: TlbEntry) {
+        let cpu = self.who.cpu;
+        self.machine_mut(Touch::tlb(cpu)).tlbs[cpu.at()][va.at()] = Some(entry);
+    }
+
+    /// `flush_tlb_page` on every CPU that runs `mm`.
+    pub fn flush_tlb_page(&mut self, mm: MmId, va: Va) {
+        for cpu in self.cpus_of(mm) {
+            self.machine_mut(Touch::tlb(cpu)).tlbs[cpu.at()][va.at()] = None;
+        }
+    }
+
+    /// `flush_tlb_mm`.
+    pub fn flush_tlb_mm(&mut self, mm: MmId) {
+        for cpu in self.cpus_of(mm) {
+            self.machine_mut(Touch::tlb(cpu)).tlbs[cpu.at()] = [None; MAX_PAGES];
+        }
+    }
+
+    /// `try_to_unmap_flush`: `arch_tlbbatch_flush` empties the TLBs of all CPUs concerned.
+    pub fn try_to_unmap_flush(&mut self, batch: TlbBatch) {
+        if batch.pending {
+            for cpu in (0..self.cfg.sizes.cpus as u8).map(Cpu) {
+                self.machine_mut(Touch::tlb(cpu)).tlbs[cpu.at()] = [None; MAX_PAGES];
+            }
+        }
+    }
+
+    /// `flush_tlb_batched_pending`: what reclaim deferred for this mm, before somebody relies on what the PTEs say.
+    pub fn flush_tlb_batched_pending(&mut self, mm: MmId) {
+        if self.mm(mm).flush_batched && self.has(crate::feature::Feature::BatchedFlush) {
+            self.flush_tlb_mm(mm);
+            self.mm_mut(mm).flush_batched = false;
+        }
+    }
+
+    /// Does any CPU run this process?
+    pub fn cpus_of(&self, mm: MmId) -> impl Iterator<Item = Cpu> + 'static {
+        let cpu_mm = self.cfg.cpu_mm;
+        (0..self.cfg.sizes.cpus as u8)
+            .map(Cpu)
+            .filter(move |cpu| cpu_mm[cpu.at()] == Some(mm))
+    }
+
+    /// Could a CPU still write this frame without a walk?
+    pub fn writable_in_a_tlb(&mut self, pfn: Pfn) -> bool {
+        self.machine()
+            .tlbs
+            .iter()
+            .flatten()
+            .flatten()
+            .any(|entry| entry.pfn == pfn && entry.write && entry.dirty)
+    }
+}
