@@ -44,8 +44,20 @@ pub trait System: Sync {
     fn canonical(&self, _state: &mut Self::State) {}
 
     /// How the next step of `actor` commutes with the steps of all others. Reduction "movers".
+    ///
+    /// A mover must not make a flag go that holds, and must have no part in [`done`](System::done) or the outcome wherever a
+    /// done state may still have enabled actors: if some actors need not come to their end, then the last step of one that must
+    /// is no mover, nor is a step that shows in the outcome of one that need not. Where a done state has no enabled actor, the
+    /// second demand is empty.
     fn mover(&self, _state: &Self::State, _actor: usize) -> Mover {
         Mover::None
+    }
+
+    /// May other actors disable the next step of `actor`: does it wait for anything? Asked where "movers" would fuse it to a
+    /// right mover before it. Fusing a step that can block would hide deadlocks (each of two actors holds what the other
+    /// waits for), so the default is the safe answer. A left mover never blocks, by its definition.
+    fn blocks(&self, _state: &Self::State, _actor: usize) -> bool {
+        true
     }
 
     /// What the next step of `actor` may read and write. Reduction "commute".
@@ -59,7 +71,7 @@ pub trait System: Sync {
     }
 
     /// Is the next step of `actor` unable to change [`flags`](System::flags) or the outcome? Only such steps may be chosen
-    /// alone by the reduction "commute".
+    /// alone by the reduction "commute". Of `done` and the outcome, the same is demanded as of a [`mover`](System::mover).
     fn invisible(&self, _state: &Self::State, _actor: usize) -> bool {
         false
     }
@@ -100,6 +112,11 @@ impl Footprint {
         reads: u128::MAX,
         writes: u128::MAX,
     };
+
+    /// What either of two touches.
+    pub fn union(self, other: Footprint) -> Footprint {
+        Footprint { reads: self.reads | other.reads, writes: self.writes | other.writes }
+    }
 
     /// Would the order of two steps with these footprints matter?
     pub fn conflicts(self, other: Footprint) -> bool {

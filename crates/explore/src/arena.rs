@@ -1,0 +1,91 @@
+//! Records, one behind the other, in blocks that never move: growing copies nothing and wastes at most one block.
+
+/// Size of a block. No record is longer, and none crosses from one block into the next.
+const BLOCK: usize = 1 << 16;
+const SHIFT: u32 = BLOCK.trailing_zeros();
+
+/// An append-only store of records, found again by offset. A higher offset was appended later.
+#[derive(Default)]
+pub(crate) struct Arena {
+    blocks: Vec<Vec<u8>>,
+}
+
+impl Arena {
+    /// Appends a record and returns its offset.
+    pub(crate) fn push(&mut self, record: &[u8]) -> u64 {
+        if self.blocks.last().is_none_or(|block| block.len() + record.len() > BLOCK) {
+            // Only the first block starts small: most searches are small, and large ones fill every block but the last.
+            let first = if self.blocks.is_empty() { 512.max(record.len()) } else { BLOCK };
+            self.blocks.push(Vec::with_capacity(first));
+        }
+        let index = self.blocks.len() - 1;
+        let block = &mut self.blocks[index];
+        let offset = (index as u64) << SHIFT | block.len() as u64;
+        if block.len() + record.len() > block.capacity() {
+            let wanted = (block.capacity() * 2).max(block.len() + record.len()).min(BLOCK);
+            block.reserve_exact(wanted - block.len());
+        }
+        block.extend_from_slice(record);
+        offset
+    }
+
+    /// The bytes from `offset` to the end of its block: they start with the record appended there.
+    pub(crate) fn at(&self, offset: u64) -> &[u8] {
+        &self.blocks[(offset >> SHIFT) as usize][offset as usize & (BLOCK - 1)..]
+    }
+
+    /// One past the last record.
+    pub(crate) fn end(&self) -> u64 {
+        match self.blocks.last() {
+            Some(block) => ((self.blocks.len() as u64 - 1) << SHIFT) + block.len() as u64,
+            None => 0,
+        }
+    }
+
+    /// Where the record behind one that ends at `offset` starts: there, or at the start of the next block.
+    pub(crate) fn settle(&self, offset: u64) -> u64 {
+        let index = (offset.saturating_sub(1) >> SHIFT) as usize;
+        let used = self.blocks.get(index).map_or(0, Vec::len) as u64;
+        if offset == ((index as u64) << SHIFT) + used && index + 1 < self.blocks.len() {
+            (index as u64 + 1) << SHIFT
+        } else {
+            offset
+        }
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.blocks.iter().map(Vec::capacity).sum::<usize>() + self.blocks.capacity() * size_of::<Vec<u8>>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_found_in_the_order_of_appending() {
+        let mut arena = Arena::default();
+        let lengths = (0..5000).map(|n| 1 + n * 37 % 300).chain([BLOCK, 1, BLOCK - 1, 1, BLOCK]);
+        let records: Vec<Vec<u8>> = lengths.enumerate().map(|(n, length)| vec![n as u8; length]).collect();
+        let offsets: Vec<u64> = records.iter().map(|record| arena.push(record)).collect();
+        assert!(offsets.is_sorted());
+        let mut position = 0;
+        for (record, offset) in records.iter().zip(offsets) {
+            position = arena.settle(position);
+            assert_eq!(position, offset);
+            assert_eq!(&arena.at(offset)[..record.len()], record);
+            position += record.len() as u64;
+        }
+        assert_eq!(position, arena.end());
+    }
+
+    #[test]
+    fn at_most_one_block_is_wasted() {
+        let mut arena = Arena::default();
+        for _ in 0..10_000 {
+            arena.push(&[1; 64]);
+        }
+        assert!(arena.bytes() <= 640_000 + BLOCK + 1024);
+    }
+}

@@ -1,0 +1,345 @@
+//! The search: level by level, a level in batches of a fixed size, a batch in two phases.
+//!
+//! In the first phase workers take chunks of the frontier, expand their states and write every successor into a buffer of its
+//! own for each pair of chunk and shard. In the second they take shards and offer them what the chunks left there, in the
+//! order of the chunks. Which worker took what leaves no trace: each shard meets the same records in the same order. The
+//! locks are taken once per phase, chunk or shard, never per state.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::buffer::Buffers;
+use crate::options::{Ended, Options, Progress};
+use crate::report::Report;
+use crate::shard::{Offered, Piece, Shard};
+use crate::store::{SHARDS, Store};
+use crate::system::System;
+use crate::worker::{Hunt, Hunted, Worker};
+
+/// Records in one chunk, at least: what one worker expands at a time.
+const CHUNK: u32 = 128;
+/// Chunks in a batch. Bounds what the buffers hold.
+const BATCH: usize = 64;
+/// A batch with fewer records is not worth waking the other workers for.
+const ALONE: u32 = 512;
+
+/// Explores every reachable state of `system`.
+///
+/// # Panics
+///
+/// If the system does; if it has more than 64 actors; if a packed state is longer than 32767 bytes.
+pub fn explore<S: System>(system: &S, options: &Options) -> Report {
+    let (mut report, _) = search(system, options, None);
+    if options.livelock && report.ended == Ended::Complete {
+        report.livelocks = Some(crate::livelock::livelocks(system, &report));
+    }
+    report
+}
+
+/// What all workers share.
+struct Shared {
+    shards: Vec<RwLock<Shard>>,
+    pieces: RwLock<Vec<Piece>>,
+    /// For each chunk of the batch: its pieces, and what they led to.
+    chunks: Vec<RwLock<Chunk>>,
+    chunks_used: AtomicUsize,
+    next_chunk: AtomicUsize,
+    next_shard: AtomicUsize,
+    fresh: AtomicUsize,
+    transitions: AtomicU64,
+    hunted: Mutex<Hunted>,
+    level: AtomicU32,
+    halt: AtomicBool,
+    quit: AtomicBool,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+#[derive(Default)]
+struct Chunk {
+    /// Indices of its pieces.
+    pieces: std::ops::Range<usize>,
+    buffers: Buffers,
+}
+
+impl Shared {
+    fn new() -> Shared {
+        Shared {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            pieces: RwLock::default(),
+            chunks: (0..BATCH).map(|_| RwLock::default()).collect(),
+            chunks_used: AtomicUsize::new(0),
+            next_chunk: AtomicUsize::new(0),
+            next_shard: AtomicUsize::new(0),
+            fresh: AtomicUsize::new(0),
+            transitions: AtomicU64::new(0),
+            hunted: Mutex::default(),
+            level: AtomicU32::new(0),
+            halt: AtomicBool::new(false),
+            quit: AtomicBool::new(false),
+            panic: Mutex::new(None),
+        }
+    }
+
+    /// First phase. A panic of the system is kept for the calling thread: the others must not wait for ever.
+    fn expand<S: System>(&self, worker: &mut Worker<S>, limits: &Limits) {
+        let work = AssertUnwindSafe(|| {
+            let shards: Vec<_> = self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner)).collect();
+            let pieces = self.pieces.read().unwrap_or_else(PoisonError::into_inner);
+            let level = self.level.load(Ordering::Relaxed);
+            let before = worker.transitions;
+            loop {
+                let index = self.next_chunk.fetch_add(1, Ordering::Relaxed);
+                if index >= self.chunks_used.load(Ordering::Relaxed) {
+                    break;
+                }
+                let mut chunk = self.chunks[index].write().unwrap_or_else(PoisonError::into_inner);
+                let Chunk { pieces: range, buffers } = &mut *chunk;
+                buffers.clear();
+                if self.halt.load(Ordering::Relaxed) || limits.interrupted().is_some() {
+                    self.halt.store(true, Ordering::Relaxed);
+                    continue;
+                }
+                for piece in &pieces[range.clone()] {
+                    worker.piece(&shards, *piece, level, buffers);
+                }
+            }
+            self.transitions.fetch_add(worker.transitions - before, Ordering::Relaxed);
+            self.hunted.lock().unwrap_or_else(PoisonError::into_inner).merge(worker.hunted);
+        });
+        self.guarded(work);
+    }
+
+    /// Second phase.
+    fn insert(&self) {
+        let work = AssertUnwindSafe(|| {
+            let used = self.chunks_used.load(Ordering::Relaxed);
+            let chunks: Vec<_> =
+                self.chunks[..used].iter().map(|chunk| chunk.read().unwrap_or_else(PoisonError::into_inner)).collect();
+            let mut fresh = 0;
+            loop {
+                let index = self.next_shard.fetch_add(1, Ordering::Relaxed);
+                if index >= SHARDS {
+                    break;
+                }
+                let mut shard = self.shards[index].write().unwrap_or_else(PoisonError::into_inner);
+                for chunk in &chunks {
+                    for (tag, record) in chunk.buffers.records(index) {
+                        fresh += usize::from(shard.offer(tag, record) == Offered::New);
+                    }
+                }
+            }
+            self.fresh.fetch_add(fresh, Ordering::Relaxed);
+        });
+        self.guarded(work);
+    }
+
+    fn guarded(&self, work: AssertUnwindSafe<impl FnOnce()>) {
+        if let Err(payload) = catch_unwind(work) {
+            self.halt.store(true, Ordering::Relaxed);
+            self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let shards = self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).bytes());
+        let chunks = self.chunks.iter().map(|chunk| chunk.read().unwrap_or_else(PoisonError::into_inner).buffers.bytes());
+        shards.sum::<usize>() + chunks.sum::<usize>()
+    }
+
+    fn stored(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).bytes()).sum()
+    }
+}
+
+/// What may end a search before it is complete.
+struct Limits<'a> {
+    options: &'a Options<'a>,
+    began: Instant,
+}
+
+impl Limits<'_> {
+    /// The limits that do not wait for the end of a batch.
+    fn interrupted(&self) -> Option<Ended> {
+        if self.options.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            Some(Ended::Stopped)
+        } else if self.options.timeout.is_some_and(|timeout| self.began.elapsed() >= timeout) {
+            Some(Ended::Time)
+        } else {
+            None
+        }
+    }
+
+    fn reached(&self, states: u64, bytes: impl FnOnce() -> usize) -> Option<Ended> {
+        let interrupted = self.interrupted();
+        let states = || self.options.max_states.is_some_and(|most| states >= most).then_some(Ended::States);
+        let memory = || self.options.max_memory.is_some_and(|most| bytes() >= most).then_some(Ended::Memory);
+        interrupted.or_else(states).or_else(memory)
+    }
+}
+
+/// Tells the other workers to go home, even when the calling thread panics.
+struct Release<'a> {
+    shared: &'a Shared,
+    barrier: &'a Barrier,
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        self.shared.quit.store(true, Ordering::Relaxed);
+        self.barrier.wait();
+    }
+}
+
+/// Searches; for `hunt` until a level has a match.
+pub(crate) fn search<S: System>(system: &S, options: &Options, hunt: Option<Hunt<'_, S::State>>) -> (Report, Hunted) {
+    assert!(system.actors() <= 64, "a system has at most 64 actors, not {}", system.actors());
+    let limits = Limits { options, began: Instant::now() };
+    let shared = Shared::new();
+    let workers = options.workers.max(1);
+    let others = workers - 1;
+    let barrier = Barrier::new(workers);
+    let make = || Worker::new(system, options.reductions, hunt);
+    let mut done = Vec::new();
+    let run = std::thread::scope(|scope| {
+        let mut joins = Vec::new();
+        for _ in 0..others {
+            joins.push(scope.spawn(|| {
+                let mut worker = make();
+                loop {
+                    barrier.wait();
+                    if shared.quit.load(Ordering::Relaxed) {
+                        return worker.finish();
+                    }
+                    shared.expand(&mut worker, &limits);
+                    barrier.wait();
+                    shared.insert();
+                    barrier.wait();
+                }
+            }));
+        }
+        let release = (others > 0).then_some(Release { shared: &shared, barrier: &barrier });
+        let mut first = make();
+        let run = levels(system, &shared, &mut first, &limits, (others > 0).then_some(&barrier));
+        drop(release);
+        done.push(first.finish());
+        for join in joins {
+            done.push(join.join().unwrap_or_else(|payload| resume_unwind(payload)));
+        }
+        run
+    });
+    if let Some(payload) = shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        resume_unwind(payload);
+    }
+    let bytes = shared.stored();
+    let hunted = *shared.hunted.lock().unwrap_or_else(PoisonError::into_inner);
+    let store = Store {
+        shards: shared.shards.into_iter().map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner)).collect(),
+    };
+    let elapsed = limits.began.elapsed();
+    (Report::new(store, run, bytes, elapsed, options.reductions, done), hunted)
+}
+
+/// What the level loop counted.
+pub(crate) struct Run {
+    pub(crate) ended: Ended,
+    pub(crate) levels: Vec<u64>,
+    /// The pieces of each level, if livelocks are looked for.
+    pub(crate) pieces: Vec<Vec<Piece>>,
+}
+
+fn levels<S: System>(
+    system: &S,
+    shared: &Shared,
+    worker: &mut Worker<S>,
+    limits: &Limits,
+    barrier: Option<&Barrier>,
+) -> Run {
+    let mut run = Run { ended: Ended::Complete, levels: Vec::new(), pieces: Vec::new() };
+    let mut told = Duration::ZERO;
+    let mut states = 0;
+    let mut buffers = Buffers::default();
+    system.initial(&mut |state| worker.initial(state, &mut buffers));
+    shared.hunted.lock().unwrap_or_else(PoisonError::into_inner).merge(worker.hunted);
+    for (index, shard) in shared.shards.iter().enumerate() {
+        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        for (tag, record) in buffers.records(index) {
+            states += u64::from(shard.offer(tag, record) == Offered::New);
+        }
+    }
+    let mut level_size = states;
+    while level_size > 0 {
+        run.levels.push(level_size);
+        level_size = 0;
+        let mut pieces = shared.pieces.write().unwrap_or_else(PoisonError::into_inner);
+        pieces.clear();
+        for (index, shard) in shared.shards.iter().enumerate() {
+            shard.write().unwrap_or_else(PoisonError::into_inner).advance(index, &mut pieces);
+        }
+        let pieces_used = pieces.len();
+        if limits.options.livelock {
+            run.pieces.push(pieces.clone());
+        }
+        drop(pieces);
+        let mut next = 0;
+        while next < pieces_used {
+            let records = fill(shared, &mut next);
+            shared.fresh.store(0, Ordering::Relaxed);
+            shared.next_chunk.store(0, Ordering::Relaxed);
+            shared.next_shard.store(0, Ordering::Relaxed);
+            // Whether the others help changes nothing but the time.
+            let barrier = barrier.filter(|_| records >= ALONE);
+            let wait = || barrier.map(Barrier::wait);
+            wait();
+            shared.expand(worker, limits);
+            wait();
+            shared.insert();
+            wait();
+            let fresh = shared.fresh.load(Ordering::Relaxed) as u64;
+            states += fresh;
+            level_size += fresh;
+            let reached = limits.reached(states, || shared.bytes());
+            let halted = || shared.halt.load(Ordering::Relaxed).then_some(Ended::Stopped);
+            if let Some(ended) = reached.or_else(halted) {
+                run.ended = ended;
+                run.levels.extend(Some(level_size).filter(|size| *size > 0));
+                return run;
+            }
+            let elapsed = limits.began.elapsed();
+            if let Some(progress) = limits.options.progress
+                && elapsed - told >= Duration::from_secs(1)
+            {
+                told = elapsed;
+                let level = shared.level.load(Ordering::Relaxed);
+                progress(&Progress { states, level, transitions: shared.transitions.load(Ordering::Relaxed), bytes: shared.bytes(), elapsed });
+            }
+        }
+        shared.level.fetch_add(1, Ordering::Relaxed);
+        if shared.hunted.lock().unwrap_or_else(PoisonError::into_inner).found.is_some() {
+            break;
+        }
+    }
+    run
+}
+
+/// Cuts the next batch into chunks, from the piece `next` on; says how many records it has.
+fn fill(shared: &Shared, next: &mut usize) -> u32 {
+    let pieces = shared.pieces.read().unwrap_or_else(PoisonError::into_inner);
+    let mut used = 0;
+    let mut all = 0;
+    while used < BATCH && *next < pieces.len() {
+        let start = *next;
+        let mut records = 0;
+        while records < CHUNK && *next < pieces.len() {
+            records += pieces[*next].records;
+            *next += 1;
+        }
+        shared.chunks[used].write().unwrap_or_else(PoisonError::into_inner).pieces = start..*next;
+        used += 1;
+        all += records;
+    }
+    shared.chunks_used.store(used, Ordering::Relaxed);
+    all
+}

@@ -1,0 +1,159 @@
+//! What one worker does with the states that it is given.
+
+use std::ops::Deref;
+
+use crate::buffer::Buffers;
+use crate::expand::Expander;
+use crate::found::{Found, Sighting};
+use crate::hash::hash;
+use crate::options::Reductions;
+use crate::shard::{Piece, Shard, tag};
+use crate::store::{StateId, shard_of};
+use crate::system::System;
+
+/// A search for one state: no successor above the limit is followed.
+pub(crate) struct Hunt<'a, T> {
+    pub(crate) wanted: &'a (dyn Fn(&T) -> bool + Sync),
+    pub(crate) limit: (u32, u32),
+}
+
+impl<T> Clone for Hunt<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Hunt<'_, T> {}
+
+/// What became of a hunt.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hunted {
+    /// The first match in the order of the search.
+    pub(crate) found: Option<StateId>,
+    /// The least effort above the limit.
+    pub(crate) beyond: Option<(u32, u32)>,
+}
+
+impl Hunted {
+    pub(crate) fn merge(&mut self, other: Hunted) {
+        self.found = self.found.into_iter().chain(other.found).min();
+        self.beyond = self.beyond.into_iter().chain(other.beyond).min();
+    }
+}
+
+/// One worker: its scratch space and what it has seen.
+pub(crate) struct Worker<'s, S: System> {
+    system: &'s S,
+    reductions: Reductions,
+    hunt: Option<Hunt<'s, S::State>>,
+    expander: Expander<'s, S>,
+    packed: Vec<u8>,
+    found: Found,
+    pub(crate) hunted: Hunted,
+    pub(crate) transitions: u64,
+}
+
+/// What a worker brings home.
+pub(crate) struct Harvest {
+    pub(crate) found: Found,
+    pub(crate) transitions: u64,
+    pub(crate) steps: u64,
+}
+
+impl<'s, S: System> Worker<'s, S> {
+    pub(crate) fn new(system: &'s S, reductions: Reductions, hunt: Option<Hunt<'s, S::State>>) -> Self {
+        Worker {
+            system,
+            reductions,
+            hunt,
+            expander: Expander::new(system, reductions),
+            packed: Vec::new(),
+            found: Found::default(),
+            hunted: Hunted::default(),
+            transitions: 0,
+        }
+    }
+
+    /// Takes in an initial state.
+    pub(crate) fn initial(&mut self, mut state: S::State, buffers: &mut Buffers) {
+        if !followed(self.system, &self.hunt, &mut self.hunted, &state) {
+            return;
+        }
+        pack(self.system, self.reductions, &mut state, &mut self.packed);
+        buffers.push(None, &self.packed);
+    }
+
+    /// Expands the states of one piece.
+    pub(crate) fn piece<L>(&mut self, shards: &[L], piece: Piece, depth: u32, buffers: &mut Buffers)
+    where
+        L: Deref<Target = Shard>,
+    {
+        for (offset, packed) in shards[piece.shard].records(piece.start, piece.end) {
+            let state = self.system.unpack(packed);
+            self.state(shards, &state, StateId::new(piece.shard, offset), depth, buffers);
+        }
+    }
+
+    fn state<L>(&mut self, shards: &[L], state: &S::State, id: StateId, depth: u32, buffers: &mut Buffers)
+    where
+        L: Deref<Target = Shard>,
+    {
+        let Worker { system, reductions, packed, .. } = self;
+        let flags = system.flags(state);
+        if flags != 0 {
+            let effort = system.effort(state);
+            self.found.flags(flags, Sighting { effort, depth, state: id, inside: false });
+        }
+        if self.hunt.as_ref().is_some_and(|hunt| (hunt.wanted)(state)) {
+            self.hunted.merge(Hunted { found: Some(id), beyond: None });
+        }
+        if system.done(state) {
+            packed.clear();
+            system.outcome(state, packed);
+            self.found.outcome(packed, id, depth);
+            return;
+        }
+        let new = |state: &S::State| {
+            pack(*system, *reductions, &mut state.clone(), packed);
+            let hash = hash(packed);
+            !shards[shard_of(hash)].settled(tag(hash), packed)
+        };
+        if self.expander.expand(state, flags, new) == 0 {
+            self.found.deadlocks.add(id, depth);
+        }
+        for seen in &self.expander.inside {
+            self.found.flags(seen.flags, Sighting { effort: seen.effort, depth: depth + 1, state: id, inside: true });
+        }
+        self.transitions += self.expander.successors.len() as u64;
+        for next in &mut self.expander.successors {
+            if followed(*system, &self.hunt, &mut self.hunted, &next.state) {
+                pack(*system, *reductions, &mut next.state, packed);
+                buffers.push(Some(id), packed);
+            }
+        }
+    }
+
+    pub(crate) fn finish(self) -> Harvest {
+        Harvest { found: self.found, transitions: self.transitions, steps: self.expander.steps }
+    }
+}
+
+/// Is this state within the limit of the hunt, if there is one?
+fn followed<S: System>(system: &S, hunt: &Option<Hunt<'_, S::State>>, hunted: &mut Hunted, state: &S::State) -> bool {
+    let Some(hunt) = hunt else { return true };
+    let effort = system.effort(state);
+    if effort > hunt.limit {
+        hunted.merge(Hunted { found: None, beyond: Some(effort) });
+        return false;
+    }
+    true
+}
+
+/// The packed form under which a state is stored.
+pub(crate) fn pack<S: System>(system: &S, reductions: Reductions, state: &mut S::State, packed: &mut Vec<u8>) {
+    if reductions.symmetry {
+        system.canonical(state);
+    }
+    packed.clear();
+    system.pack(state, packed);
+}
