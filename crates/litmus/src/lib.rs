@@ -1,1 +1,7 @@
-//! See the crate's description in Cargo.toml; filled in the commits that follow.
+//! The language of cowherd's litmus tests: text to a checked program.
+
+pub mod ast;
+pub mod limits;
+mod span;
+
+pub use span::Span;
