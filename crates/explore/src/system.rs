@@ -96,7 +96,10 @@ pub struct Footprint {
 
 impl Footprint {
     /// Touches everything.
-    pub const ALL: Footprint = Footprint { reads: u128::MAX, writes: u128::MAX };
+    pub const ALL: Footprint = Footprint {
+        reads: u128::MAX,
+        writes: u128::MAX,
+    };
 
     /// Would the order of two steps with these footprints matter?
     pub fn conflicts(self, other: Footprint) -> bool {
@@ -115,7 +118,10 @@ pub struct Choice {
 impl Choice {
     /// The alternative with this number. 0 always exists.
     pub fn number(number: u32) -> Choice {
-        Choice { rest: number, fanout: 1 }
+        Choice {
+            rest: number,
+            fanout: 1,
+        }
     }
 
     /// One of `0..ways`; `ways` must not be 0.
