@@ -367,3 +367,126 @@ fn error(file: &str, what: String) -> DataError {
         what,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with the shipped data when `text` takes the place of `old` in one of its files.
+    fn wrong(file: &str, old: &str, new: &str) -> String {
+        let shipped = SHIPPED.iter().find(|source| source.file == file);
+        let text = shipped.unwrap().text;
+        assert!(text.contains(old), "{file} has no `{old}`");
+        let text: &'static str = Box::leak(text.replacen(old, new, 1).into_boxed_str());
+        let sources: Vec<Source> = SHIPPED
+            .iter()
+            .map(|source| match source.file == file {
+                true => Source { text, ..*source },
+                false => *source,
+            })
+            .collect();
+        Kernels::parse(&sources).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_shipped_data_is_right() {
+        if let Err(error) = Kernels::parse(SHIPPED) {
+            panic!("{error}");
+        }
+    }
+
+    #[test]
+    fn the_model_and_the_data_have_the_same_features() {
+        let modelled: Vec<Feature> = Kernels::shipped()
+            .features()
+            .iter()
+            .filter_map(FeatureInfo::feature)
+            .collect();
+        assert_eq!(modelled.len(), Feature::ALL.len());
+        for feature in Feature::ALL {
+            assert_eq!(Kernels::shipped().feature(*feature).name, feature.name());
+        }
+    }
+
+    #[test]
+    fn a_feature_that_only_one_of_them_has_is_an_error() {
+        let name = "name = \"swap_table\"";
+        assert_eq!(
+            wrong("features/swap.toml", name, "name = \"swap_tables\""),
+            "features/swap.toml: the model has no feature `swap_tables`"
+        );
+        let status = format!("{name}\nstatus = \"modelled\"");
+        let other = format!("{name}\nstatus = \"unmodelled\"\nwhy = \"a test\"");
+        assert_eq!(
+            wrong("features/swap.toml", &status, &other),
+            "features: the model has `swap_table`: say so"
+        );
+    }
+
+    #[test]
+    fn an_unmodelled_feature_says_why() {
+        assert_eq!(
+            wrong("features/cow.toml", "why = \"hugetlb\"\n", ""),
+            "features/cow.toml: `hugetlb_seq`: say why not"
+        );
+    }
+
+    #[test]
+    fn a_need_that_a_release_does_not_meet_is_an_error() {
+        assert_eq!(
+            wrong(
+                "features/cow.toml",
+                "first = \"v6.2\"\nneeds = [\"unshare\"]",
+                "first = \"v5.18\"\nneeds = [\"unshare\"]"
+            ),
+            "profiles: v5.18: longterm_cow needs unshare"
+        );
+    }
+
+    #[test]
+    fn two_answers_to_one_question_in_one_release_are_an_error() {
+        assert_eq!(
+            wrong(
+                "features/cow.toml",
+                "until = \"v5.17\"",
+                "until = \"v5.18\""
+            ),
+            "profiles: v5.18: wp_refcount1 and wp_swapfree exclude each other"
+        );
+    }
+
+    #[test]
+    fn the_architectures_and_swp_exclusive_agree() {
+        assert!(
+            wrong(
+                "architectures.toml",
+                "name = \"riscv\"\naliases = [\"riscv64\"]\nswp_exclusive = \"v6.3\"",
+                "name = \"riscv\"\naliases = [\"riscv64\"]\nswp_exclusive = \"v6.4\""
+            )
+            .contains("disagree about the bit")
+        );
+    }
+
+    #[test]
+    fn a_matrix_with_an_unknown_profile_is_an_error() {
+        assert_eq!(
+            wrong("profiles.toml", "\"v6.18\"", "\"v6.99\""),
+            "profiles: v6.99: v6.99 is not known: v4.19 to v7.2 are"
+        );
+    }
+
+    #[test]
+    fn commit_ids_are_twelve_digits_and_name_one_feature() {
+        for info in Kernels::shipped().features() {
+            for id in info.commits.iter().filter_map(|commit| commit.id.as_ref()) {
+                assert_eq!(id.len(), 12, "{id}");
+                assert!(
+                    id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
+                    "{id}"
+                );
+                let found = Kernels::shipped().find_feature(&id[..7]).unwrap();
+                assert_eq!(found.name, info.name, "{id}");
+            }
+        }
+    }
+}

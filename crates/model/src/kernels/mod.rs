@@ -23,6 +23,7 @@
 
 mod arch;
 mod compose;
+mod composer;
 mod data;
 mod error;
 mod expression;
@@ -31,19 +32,20 @@ mod profile;
 mod range;
 mod release;
 mod suggest;
+mod warning;
 
 use std::sync::{Arc, OnceLock};
 
 use cowherd_mm::{Feature, FeatureSet};
 
 pub use arch::Arch;
-pub use compose::{Composed, Warning};
 pub use data::{DataError, Named, Source, Stable};
 pub use error::{ProfileError, RangeError};
 pub use info::{Backport, Commit, FeatureInfo, Need, Role, Rule, Status};
 pub use profile::Profile;
 pub use range::{Range, Rank};
 pub use release::{NotARelease, Release};
+pub use warning::{Composed, Warning};
 
 /// Every kernel that is known: features, releases, architectures.
 #[derive(Clone, Debug)]
