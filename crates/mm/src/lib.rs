@@ -1,5 +1,6 @@
 //! See the crate's description in Cargo.toml; filled in the commits that follow.
 
+pub mod arch;
 mod feature;
 mod feature_set;
 
