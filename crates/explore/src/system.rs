@@ -115,7 +115,10 @@ impl Footprint {
 
     /// What either of two touches.
     pub fn union(self, other: Footprint) -> Footprint {
-        Footprint { reads: self.reads | other.reads, writes: self.writes | other.writes }
+        Footprint {
+            reads: self.reads | other.reads,
+            writes: self.writes | other.writes,
+        }
     }
 
     /// Would the order of two steps with these footprints matter?

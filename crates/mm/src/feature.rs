@@ -131,6 +131,8 @@ features! {
     SkipCacheClaim = "skip_cache_claim",
     /// `do_swap_page` holds a reference to the swap device; 5.14.
     SwapdevRef = "swapdev_ref",
+    /// `free_swap_and_cache` holds a reference to the swap device; 6.9.
+    FreeSwapoff = "free_swapoff",
     /// A read fault on an exclusive swapped page maps it writable; by 6.12.
     SwapinRoW = "swapin_ro_w",
     /// The swap table; 6.18.

@@ -1,67 +1,197 @@
-//! Sets of features.
+//! A set of features, as small and as constant as the question `has` needs it.
 
-use crate::feature::Feature;
+use core::fmt;
 
-/// A set of [`Feature`]s.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FeatureSet([u64; 4]);
+use crate::Feature;
+
+const WORDS: usize = 4;
+
+/// A set of [`Feature`]s: one bit each.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FeatureSet([u64; WORDS]);
+
+// The bitset has room for every discriminant.
+const _: () = assert!(Feature::ALL.len() <= 64 * WORDS);
 
 impl FeatureSet {
-    /// No feature.
-    pub const EMPTY: FeatureSet = FeatureSet([0; 4]);
+    /// The set of nothing.
+    pub const EMPTY: FeatureSet = FeatureSet([0; WORDS]);
 
-    /// The set with these words of bits; bit n of the whole is the feature with discriminant n.
-    pub const fn from_words(words: [u64; 4]) -> FeatureSet {
+    /// The set of every feature, also of those that exclude each other.
+    pub const ALL: FeatureSet = FeatureSet::of(Feature::ALL);
+
+    /// The set of these features.
+    pub const fn of(features: &[Feature]) -> FeatureSet {
+        let mut set = FeatureSet::EMPTY;
+        let mut i = 0;
+        while i < features.len() {
+            set = set.with(features[i]);
+            i += 1;
+        }
+        set
+    }
+
+    /// The set with these words of bits: bit n of the whole is the feature with discriminant n.
+    pub const fn from_words(words: [u64; WORDS]) -> FeatureSet {
         FeatureSet(words)
     }
 
-    /// Is `feature` in the set?
+    /// Whether `feature` is in the set.
     pub const fn contains(&self, feature: Feature) -> bool {
         self.0[feature as usize / 64] & (1 << (feature as usize % 64)) != 0
     }
 
-    /// Adds `feature`.
-    pub fn insert(&mut self, feature: Feature) {
+    /// The set and `feature`.
+    #[must_use]
+    pub const fn with(mut self, feature: Feature) -> FeatureSet {
         self.0[feature as usize / 64] |= 1 << (feature as usize % 64);
+        self
     }
 
-    /// Takes `feature` away.
-    pub fn remove(&mut self, feature: Feature) {
+    /// The set but `feature`.
+    #[must_use]
+    pub const fn without(mut self, feature: Feature) -> FeatureSet {
         self.0[feature as usize / 64] &= !(1 << (feature as usize % 64));
+        self
     }
 
-    /// Those in both sets.
-    pub fn intersection(&self, other: &FeatureSet) -> FeatureSet {
-        FeatureSet(core::array::from_fn(|w| self.0[w] & other.0[w]))
+    /// Adds `feature`; whether it was absent.
+    pub const fn insert(&mut self, feature: Feature) -> bool {
+        let absent = !self.contains(feature);
+        *self = self.with(feature);
+        absent
     }
 
-    /// Those in just one of the sets.
-    pub fn difference(&self, other: &FeatureSet) -> FeatureSet {
-        FeatureSet(core::array::from_fn(|w| self.0[w] ^ other.0[w]))
+    /// Removes `feature`; whether it was present.
+    pub const fn remove(&mut self, feature: Feature) -> bool {
+        let present = self.contains(feature);
+        *self = self.without(feature);
+        present
     }
 
-    /// Those in either set.
-    pub fn union(&self, other: &FeatureSet) -> FeatureSet {
-        FeatureSet(core::array::from_fn(|w| self.0[w] | other.0[w]))
+    /// What is in either.
+    #[must_use]
+    pub const fn union(self, other: FeatureSet) -> FeatureSet {
+        let mut words = self.0;
+        let mut i = 0;
+        while i < WORDS {
+            words[i] |= other.0[i];
+            i += 1;
+        }
+        FeatureSet(words)
     }
 
-    /// Each feature in the set, in order of declaration.
-    pub fn iter(&self) -> impl Iterator<Item = Feature> + '_ {
-        Feature::ALL.iter().copied().filter(|&f| self.contains(f))
+    /// What is in both.
+    #[must_use]
+    pub const fn intersection(self, other: FeatureSet) -> FeatureSet {
+        let mut words = self.0;
+        let mut i = 0;
+        while i < WORDS {
+            words[i] &= other.0[i];
+            i += 1;
+        }
+        FeatureSet(words)
     }
 
-    /// No feature at all?
-    pub fn is_empty(&self) -> bool {
-        self.0 == [0; 4]
+    /// What is in this set and not in the other.
+    #[must_use]
+    pub const fn difference(self, other: FeatureSet) -> FeatureSet {
+        let mut words = self.0;
+        let mut i = 0;
+        while i < WORDS {
+            words[i] &= !other.0[i];
+            i += 1;
+        }
+        FeatureSet(words)
+    }
+
+    /// Whether nothing is in the set.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many features are in the set.
+    pub const fn len(&self) -> usize {
+        let mut sum = 0;
+        let mut i = 0;
+        while i < WORDS {
+            sum += self.0[i].count_ones() as usize;
+            i += 1;
+        }
+        sum
+    }
+
+    /// The features of the set, in the order of declaration.
+    pub fn iter(&self) -> impl Iterator<Item = Feature> + use<> {
+        let set = *self;
+        Feature::ALL
+            .iter()
+            .copied()
+            .filter(move |feature| set.contains(*feature))
     }
 }
 
 impl FromIterator<Feature> for FeatureSet {
-    fn from_iter<I: IntoIterator<Item = Feature>>(features: I) -> Self {
-        let mut set = FeatureSet::EMPTY;
-        for feature in features {
-            set.insert(feature);
+    fn from_iter<I: IntoIterator<Item = Feature>>(features: I) -> FeatureSet {
+        features
+            .into_iter()
+            .fold(FeatureSet::EMPTY, FeatureSet::with)
+    }
+}
+
+/// The names: `{anon_exclusive, unshare}`.
+impl fmt::Debug for FeatureSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (i, feature) in self.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{}", feature.name())?;
         }
-        set
+        f.write_str("}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::{format, vec::Vec};
+
+    use super::*;
+
+    #[test]
+    fn every_feature_has_a_bit_of_its_own() {
+        for &feature in Feature::ALL {
+            let set = FeatureSet::of(&[feature]);
+            assert_eq!(set.iter().collect::<Vec<_>>(), [feature]);
+            assert_eq!(
+                FeatureSet::ALL.without(feature).len(),
+                Feature::ALL.len() - 1
+            );
+        }
+    }
+
+    #[test]
+    fn insert_and_remove_say_whether_they_changed_the_set() {
+        let mut set = FeatureSet::EMPTY;
+        assert!(set.insert(Feature::Unshare));
+        assert!(!set.insert(Feature::Unshare));
+        assert!(set.remove(Feature::Unshare));
+        assert!(!set.remove(Feature::Unshare));
+        assert!(set.is_empty());
+    }
+
+    #[test]
+    fn union_and_difference_are_by_feature() {
+        let a = FeatureSet::of(&[Feature::PinBias, Feature::Unshare]);
+        let b = FeatureSet::of(&[Feature::Unshare, Feature::NoHasCache]);
+        assert_eq!(a.difference(b), FeatureSet::of(&[Feature::PinBias]));
+        assert_eq!(a.intersection(b), FeatureSet::of(&[Feature::Unshare]));
+        assert_eq!(a.union(b).len(), 3);
+    }
+
+    #[test]
+    fn a_set_prints_its_names() {
+        let set = FeatureSet::of(&[Feature::Unshare, Feature::PinBias]);
+        assert_eq!(format!("{set:?}"), "{unshare, pin_bias}");
     }
 }

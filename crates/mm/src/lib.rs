@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod access;
+pub mod arch;
 pub mod config;
 pub mod direct_io;
 pub mod feature;

@@ -50,7 +50,8 @@ pub enum Access {
     Store,
 }
 
-/// What the specification must hear of. Windows are those of its rules S4 to S8.
+/// What the specification must hear of. Windows are those of its rules S4 to S8. Fields name whose memory, where.
+#[allow(missing_docs)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A call that zaps is about to clear its first PTE (S4).
