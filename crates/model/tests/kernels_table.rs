@@ -57,6 +57,8 @@ const TABLE: &[(&str, &str)] = &[
     ("ksm_unshare",          "-   -   -   -   -   -   -   -   -   -   x   x   x   x   x"),
     ("dio_pin",              "-   -   -   -   -   -   -   -   -   -   x   x   x   x   x"),
     ("fuse_pin",             "-   -   -   -   -   -   -   -   -   -   -   x   x   x   x"),
+    ("zeropage_nopin",       "-   -   -   -   -   -   -   -   -   x   x   x   x   x   x"),
+    ("free_swapoff",         "-   -   -   x   -   -   -   -   -   x   -   x   x   x   x"),
     ("swapin_ro_w",          "-   -   -   -   -   -   -   -   -   -   -   x   x   x   x"),
     ("skip_cache",           "x   x   x   x   x   x   x   x   x   x   x   x   x   x   -"),
     ("skip_cache_claim",     "-   -   -   -   -   -   -   -   -   x   -   x   x   x   -"),

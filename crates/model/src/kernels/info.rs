@@ -93,7 +93,7 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Backport {
-    /// Seen in this point release; it and every later one of the branch have it.
+    /// This point release and every later one of the branch have it.
     From(Release),
     /// Some point release of this branch has it, it is not known since which. No profile follows from that.
     Somewhere(Release),
