@@ -3,15 +3,19 @@
 pub mod ast;
 mod check;
 mod diagnostic;
+mod format;
 mod lex;
 pub mod limits;
 mod parse;
+mod print;
 mod span;
 mod suggest;
 
 use std::sync::Arc;
 
 pub use diagnostic::{Code, Colour, Diagnostic, render};
+pub use format::format;
+pub use print::Shown;
 pub use span::Span;
 
 use ast::Test;
@@ -61,11 +65,18 @@ pub fn parse(source_name: &str, text: &str) -> Result<Test, Vec<Diagnostic>> {
 /// The text of a file's bytes, or what is wrong with them.
 pub fn decode<'b>(source_name: &str, bytes: &'b [u8]) -> Result<&'b str, Vec<Diagnostic>> {
     std::str::from_utf8(bytes).map_err(|error| {
-        let message = format!("byte {} is not UTF-8 text", error.valid_up_to());
+        let message = std::format!("byte {} is not UTF-8 text", error.valid_up_to());
         let mut diagnostic = Diagnostic::new(Code::NotUtf8, Span::new(0, 0), message);
         diagnostic.locate(&Arc::from(source_name), "");
         vec![diagnostic]
     })
+}
+
+fn too_long(source: &Arc<str>) -> Diagnostic {
+    let message = std::format!("the text is longer than {} bytes", limits::MAX_TEXT);
+    let mut diagnostic = Diagnostic::new(Code::Limit, Span::new(0, 0), message);
+    diagnostic.locate(source, "");
+    diagnostic
 }
 
 /// Sorts by place, drops warnings where there are errors, and cuts off what is beyond the limit.

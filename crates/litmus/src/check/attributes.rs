@@ -3,7 +3,7 @@
 use super::init::unknown_word;
 use super::scope::Scope;
 use crate::Span;
-use crate::ast::{Attributes, Contents, Ksm, PageId, ProcessId, Uffd, UffdMode};
+use crate::ast::{Attributes, Contents, Ksm, PageId, ProcessId, Uffd, UffdMode, family, root};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::parse::syntax::{Name, RawAttribute};
 
@@ -373,7 +373,7 @@ fn place<'t>(scope: &mut Scope<'t>, name: Name<'t>) -> Option<ProcessId> {
 
 /// Whose the page is, and who has the VMA.
 fn whereabouts<'t>(
-    scope: &mut Scope<'t>,
+    scope: &Scope<'t>,
     places: &[ProcessId],
     sharers: Option<&RawAttribute<'t>>,
 ) -> (ProcessId, Vec<ProcessId>) {
@@ -385,12 +385,7 @@ fn whereabouts<'t>(
         .unwrap_or(ProcessId(0));
     let mut processes = places.to_vec();
     if processes.is_empty() {
-        let all = (0..scope.processes.len()).map(|at| ProcessId(at as u8));
-        processes = all
-            .filter(|p| {
-                scope.processes[p.index()].from_start && root(scope, *p) == root(scope, owner)
-            })
-            .collect();
+        processes = family(&scope.processes, owner);
         if !processes.contains(&owner) {
             processes.push(owner);
         }
@@ -398,16 +393,6 @@ fn whereabouts<'t>(
     processes.sort();
     processes.dedup();
     (owner, processes)
-}
-
-/// The process at the top of the family.
-fn root(scope: &Scope<'_>, process: ProcessId) -> ProcessId {
-    let mut at = process;
-    // A parent is declared before its child, so this ends.
-    while let Some(parent) = scope.processes[at.index()].parent.filter(|p| *p < at) {
-        at = parent;
-    }
-    at
 }
 
 fn shared<'t>(
@@ -431,7 +416,7 @@ fn shared<'t>(
                 )
                 .help(format!("add `in {}`", name.text)),
             );
-        } else if !is_ksm && root(scope, process) != root(scope, owner) {
+        } else if !is_ksm && root(&scope.processes, process) != root(&scope.processes, owner) {
             scope.report(
                 Diagnostic::new(
                     Code::Contradiction,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Span;
 use crate::ast::{
-    File, FileId, PageId, PageInit, Pipe, PipeId, Process, ProcessId, Start, ThreadId,
+    File, FileId, PageId, PageInit, Pipe, PipeId, Process, ProcessId, Start, ThreadId, has_page,
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::limits::{MAX_CELLS, MAX_DIAGNOSTICS, MAX_REGISTERS, MAX_VALUE};
@@ -218,26 +218,9 @@ impl<'t> Scope<'t> {
         }
     }
 
-    /// May `process` have `page` mapped? A forked process has what its parent has.
-    pub(super) fn has(&self, process: ProcessId, page: PageId) -> bool {
-        let mut at = process;
-        // Bounded, as the parents of a broken test may go round in circles.
-        for _ in 0..=self.processes.len() {
-            let p = &self.processes[at.index()];
-            if p.from_start {
-                return self.pages[page.index()].processes.contains(&at);
-            }
-            match p.parent {
-                Some(parent) => at = parent,
-                None => return false,
-            }
-        }
-        true
-    }
-
     /// Complains unless the process has the page.
     pub(super) fn must_have(&mut self, process: ProcessId, page: PageId, span: Span) -> Option<()> {
-        if self.has(process, page) {
+        if has_page(&self.processes, &self.pages, process, page) {
             return Some(());
         }
         let process_name = &self.processes[process.index()].name;
