@@ -1,7 +1,98 @@
 //! The language of cowherd's litmus tests: text to a checked program.
 
 pub mod ast;
+mod check;
+mod diagnostic;
+mod format;
+mod lex;
 pub mod limits;
+mod parse;
+mod print;
 mod span;
+mod suggest;
 
+use std::sync::Arc;
+
+pub use diagnostic::{Code, Colour, Diagnostic, render};
+pub use format::format;
+pub use print::Shown;
 pub use span::Span;
+
+use ast::Test;
+
+/// What came of a text.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    /// The test, where the text has no error.
+    pub test: Option<Test>,
+    /// Errors and warnings, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Parses and checks a test. Warnings come with it; see [`parse`] where they do not matter.
+///
+/// `source_name` is what diagnostics call the text, normally the name of its file.
+pub fn analyse(source_name: &str, text: &str) -> Analysis {
+    let source: Arc<str> = Arc::from(source_name);
+    if text.len() > limits::MAX_TEXT {
+        let message = format!("the text is longer than {} bytes", limits::MAX_TEXT);
+        let mut diagnostic = Diagnostic::new(Code::Limit, Span::new(0, 0), message);
+        diagnostic.locate(&source, text);
+        return Analysis {
+            test: None,
+            diagnostics: vec![diagnostic],
+        };
+    }
+    let mut lexed = lex::lex(text);
+    let (raw, from_parse) = parse::parse(text, &lexed);
+    let (test, from_check) = check::check(text, &lexed, &raw);
+    let mut diagnostics = std::mem::take(&mut lexed.diagnostics);
+    diagnostics.extend(from_parse);
+    diagnostics.extend(from_check);
+    let diagnostics = finish(diagnostics, &source, text);
+    let test = test.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
+    Analysis { test, diagnostics }
+}
+
+/// Parses and checks a test: the test, or everything that is wrong with it.
+///
+/// `source_name` is what diagnostics call the text, normally the name of its file.
+pub fn parse(source_name: &str, text: &str) -> Result<Test, Vec<Diagnostic>> {
+    let Analysis { test, diagnostics } = analyse(source_name, text);
+    test.ok_or(diagnostics)
+}
+
+/// The text of a file's bytes, or what is wrong with them.
+pub fn decode<'b>(source_name: &str, bytes: &'b [u8]) -> Result<&'b str, Vec<Diagnostic>> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let message = std::format!("byte {} is not UTF-8 text", error.valid_up_to());
+        let mut diagnostic = Diagnostic::new(Code::NotUtf8, Span::new(0, 0), message);
+        diagnostic.locate(&Arc::from(source_name), "");
+        vec![diagnostic]
+    })
+}
+
+fn too_long(source: &Arc<str>) -> Diagnostic {
+    let message = std::format!("the text is longer than {} bytes", limits::MAX_TEXT);
+    let mut diagnostic = Diagnostic::new(Code::Limit, Span::new(0, 0), message);
+    diagnostic.locate(source, "");
+    diagnostic
+}
+
+/// Sorts by place, drops warnings where there are errors, and cuts off what is beyond the limit.
+fn finish(mut diagnostics: Vec<Diagnostic>, source: &Arc<str>, text: &str) -> Vec<Diagnostic> {
+    diagnostics.sort_by_key(|d| (d.span.start, d.span.end, d.code));
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        diagnostics.retain(Diagnostic::is_error);
+    }
+    if diagnostics.len() > limits::MAX_DIAGNOSTICS {
+        diagnostics.truncate(limits::MAX_DIAGNOSTICS);
+        if let Some(last) = diagnostics.last_mut() {
+            last.help.push("there is more; mend these first".to_owned());
+        }
+    }
+    for diagnostic in &mut diagnostics {
+        diagnostic.locate(source, text);
+    }
+    diagnostics
+}

@@ -132,6 +132,8 @@ pub enum Broken {
     FreedInUse,
     /// A frame was accessed that nobody holds a reference to (S12).
     UseAfterFree,
+    /// Somebody wrote the shared zero page.
+    ZeroPage,
     /// A frame changed under writeback to a device that demands stable pages (S12).
     TornWriteback,
 }

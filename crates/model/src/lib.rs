@@ -1,3 +1,13 @@
-//! See the crate's description in Cargo.toml; filled in the commits that follow.
+//! A litmus test run by the mm, in every interleaving, against the ideal memory.
+
+#![forbid(unsafe_code)]
 
 pub mod kernels;
+
+pub mod driver;
+pub mod lower;
+pub mod observe;
+pub mod program;
+pub mod spec;
+pub mod state;
+pub mod system;

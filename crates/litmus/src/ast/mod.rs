@@ -1,11 +1,13 @@
 //! A test as checked data: every name is an index, every cell is in range.
 
+mod family;
 mod init;
 mod names;
 mod prop;
 mod stmt;
 mod words;
 
+pub(crate) use family::{family, has_page, root};
 pub use init::{
     Attributes, Contents, File, Heat, Ksm, PageInit, Pipe, Process, Swap, SwapDevice, Tlb, Uffd,
 };

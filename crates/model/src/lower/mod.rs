@@ -1,0 +1,322 @@
+//! From a checked test to a program: the test's names become the mm's, and what the model cannot run is refused.
+
+mod init;
+mod stmts;
+
+use cowherd_litmus::Span;
+use cowherd_litmus::ast::{self, AtomKind, Location, Test};
+use cowherd_mm::config::{Failures, FileSystem, SwapDevice};
+use cowherd_mm::pack::Naming;
+use cowherd_mm::*;
+
+use crate::kernels::Profile;
+use crate::observe::Observable;
+use crate::program::{MAX_REGS, Program, RegKind, RegName, Starts, TaskProgram};
+use crate::spec::Spec;
+
+/// Why a test cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What is too much, or not modelled.
+    pub message: String,
+    /// Where the test asks for it.
+    pub span: Span,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+fn refuse<T>(span: Span, message: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused {
+        message: message.into(),
+        span,
+    })
+}
+
+/// A test on its way to a program.
+struct Lowering<'t> {
+    test: &'t Test,
+    regs: Vec<RegName>,
+    refusals: Vec<&'static str>,
+    shifts: Vec<i8>,
+    holders: usize,
+    /// For each thread and handle: the transfer or holder behind it.
+    handles: Vec<((usize, usize), HandleOf)>,
+}
+
+#[derive(Clone, Copy)]
+enum HandleOf {
+    Io(IoId),
+    Holder(HoldId, Va),
+}
+
+/// Lowers `test` for a kernel with these features. `symmetry`: names are made canonical.
+pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, Refused> {
+    limits(test)?;
+    let mut l = Lowering {
+        test,
+        regs: Vec::new(),
+        refusals: Vec::new(),
+        shifts: Vec::new(),
+        holders: 0,
+        handles: Vec::new(),
+    };
+    l.watched();
+    if l.regs.len() > MAX_REGS {
+        return refuse(
+            test.condition.span,
+            format!("the model follows at most {MAX_REGS} registers"),
+        );
+    }
+    let mut tasks = Vec::new();
+    for (n, thread) in test.threads.iter().enumerate() {
+        tasks.push(l.thread(n, thread)?);
+    }
+    for (n, kernel) in test.kernel.iter().enumerate() {
+        for copy in 0..kernel.copies {
+            let name = match (test.kernel.len(), kernel.copies) {
+                (1, 1) => "kernel".into(),
+                (1, _) => format!("kernel#{copy}"),
+                (_, 1) => format!("kernel{n}"),
+                _ => format!("kernel{n}#{copy}"),
+            };
+            tasks.push(TaskProgram {
+                name,
+                mm: None,
+                starts: Starts::AtOnce,
+                stmts: l.kernel(kernel)?,
+            });
+        }
+    }
+    if tasks.len() > MAX_CPUS {
+        return refuse(
+            test.condition.span,
+            format!("the model runs at most {MAX_CPUS} threads and kernel actors"),
+        );
+    }
+    if let Some(task) = tasks.iter().find(|task| task.stmts.len() > 15) {
+        return refuse(
+            test.condition.span,
+            format!("{} has more than 15 steps", task.name),
+        );
+    }
+    if l.shifts.len() > MAX_IOS {
+        return refuse(
+            test.condition.span,
+            format!("the model follows at most {MAX_IOS} transfers"),
+        );
+    }
+    let cells = test
+        .pages
+        .iter()
+        .map(|p| p.cells)
+        .chain(test.files.iter().map(|f| f.values.len() as u8))
+        .max();
+    let sizes = Sizes {
+        mms: test.processes.len(),
+        pages: test.pages.len(),
+        cells: cells.unwrap_or(1),
+        frames: test
+            .frames
+            .map_or(MAX_FRAMES, |n| (n as usize + 1).min(MAX_FRAMES)),
+        slots: if test.swap.device == ast::SwapDevice::None {
+            0
+        } else {
+            (test.swap.slots as usize).min(MAX_SLOTS)
+        },
+        cpus: tasks.len(),
+        ios: l.shifts.len(),
+        holders: l.holders,
+        pipes: test.pipes.len(),
+    };
+    let mut program = Program {
+        cfg: config(test, profile, sizes, &tasks),
+        twins: twins(&tasks),
+        tasks,
+        initial: Vec::new(),
+        regs: l.regs,
+        refusals: l.refusals,
+        watches_frames: false,
+        watches_traps: false,
+        naming: if symmetry {
+            Naming::Canonical
+        } else {
+            Naming::Kept
+        },
+        spec: Spec::default(),
+        observables: Vec::new(),
+        shifts: l.shifts,
+        files: test.files.iter().map(|f| init::cells(&f.values)).collect(),
+    };
+    program.watch(test);
+    program.initial = init::states(test, &program)?;
+    program.spec = Spec::new(test, &program);
+    for state in &mut program.initial {
+        state.ideal = program.spec.initial(state);
+    }
+    program.cfg.forget();
+    Ok(program)
+}
+
+/// What the model has room for.
+fn limits(test: &Test) -> Result<(), Refused> {
+    if let Some(p) = test.processes.get(MAX_MMS) {
+        return refuse(
+            p.span,
+            format!("the model runs at most {MAX_MMS} processes"),
+        );
+    }
+    if let Some(p) = test.pages.get(MAX_PAGES) {
+        return refuse(
+            p.span,
+            format!("the model has room for at most {MAX_PAGES} variables"),
+        );
+    }
+    if let Some(f) = test.files.get(MAX_FILES) {
+        return refuse(
+            f.span,
+            format!("the model has room for at most {MAX_FILES} files"),
+        );
+    }
+    if let Some(p) = test.pipes.get(MAX_PIPES) {
+        return refuse(
+            p.span,
+            format!("the model has room for at most {MAX_PIPES} pipes"),
+        );
+    }
+    Ok(())
+}
+
+fn config(test: &Test, profile: &Profile, sizes: Sizes, tasks: &[TaskProgram]) -> Config {
+    let mut cfg = Config::new(profile.features, sizes);
+    cfg.swap = SwapDevice {
+        synchronous: test.swap.device == ast::SwapDevice::Sync,
+        stable_writes: test.swap.stable,
+        half_full: false,
+    };
+    let fails = |f| test.failures.contains(&f);
+    cfg.fails = Failures {
+        swap_full: fails(ast::Failure::SwapFull),
+        oom: fails(ast::Failure::Oom),
+        io_error: fails(ast::Failure::IoError),
+        trylock: fails(ast::Failure::Trylock),
+        short_gup: fails(ast::Failure::ShortGup),
+    };
+    for (cpu, task) in tasks.iter().enumerate() {
+        cfg.cpu_mm[cpu] = task.mm;
+    }
+    for (n, file) in test.files.iter().enumerate() {
+        cfg.files[n] = match file.on {
+            ast::FileSystem::Block | ast::FileSystem::Shmem => FileSystem::Block,
+            ast::FileSystem::BlockSync => FileSystem::BlockSync,
+            ast::FileSystem::Nfs => FileSystem::Nfs,
+            ast::FileSystem::Fuse => FileSystem::Fuse,
+            ast::FileSystem::Ceph => FileSystem::Ceph,
+        };
+    }
+    cfg
+}
+
+/// Groups of tasks that do the same from the same moment on in the same process.
+fn twins(tasks: &[TaskProgram]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (n, task) in tasks.iter().enumerate() {
+        let same = |g: &&mut Vec<usize>| {
+            let first = &tasks[g[0]];
+            first.mm == task.mm
+                && first.starts == task.starts
+                && first.mm.is_none()
+                && first.stmts.len() == task.stmts.len()
+                && first
+                    .stmts
+                    .iter()
+                    .zip(&task.stmts)
+                    .all(|(a, b)| a.op == b.op)
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(n),
+            None => groups.push(vec![n]),
+        }
+    }
+    groups.retain(|g| g.len() > 1);
+    groups
+}
+
+impl Lowering<'_> {
+    /// Which registers and refusals somebody looks at; all others are dead and not kept.
+    fn watched(&mut self) {
+        let test = self.test;
+        let mut regs = Vec::new();
+        let mut refusals = Vec::new();
+        test.condition.prop.atoms(&mut |atom| match &atom.kind {
+            AtomKind::Compare { location, .. } => regs.extend(reg_of(location)),
+            AtomKind::Refused(name) if !refusals.contains(name) => refusals.push(*name),
+            _ => {}
+        });
+        regs.extend(test.locations.iter().filter_map(|l| reg_of(&l.location)));
+        for (n, thread) in test.threads.iter().enumerate() {
+            for stmt in &thread.stmts {
+                if let Some(reg) = stmts::source_reg(&stmt.call) {
+                    regs.push(RegName {
+                        thread: ast::ThreadId(n as u8),
+                        what: RegKind::Reg(reg),
+                    });
+                }
+            }
+        }
+        for reg in regs {
+            if !self.regs.contains(&reg) {
+                self.regs.push(reg);
+            }
+        }
+        self.refusals = refusals;
+    }
+
+    fn reg(&self, thread: usize, what: RegKind) -> Option<usize> {
+        self.regs.iter().position(|r| {
+            *r == RegName {
+                thread: ast::ThreadId(thread as u8),
+                what,
+            }
+        })
+    }
+}
+
+fn reg_of(location: &Location) -> Option<RegName> {
+    match *location {
+        Location::Reg { thread, reg } => Some(RegName {
+            thread,
+            what: RegKind::Reg(reg),
+        }),
+        Location::Handle { thread, handle } => Some(RegName {
+            thread,
+            what: RegKind::Handle(handle),
+        }),
+        Location::Cell(_) | Location::File { .. } => None,
+    }
+}
+
+impl Program {
+    /// Collects what the condition and the locations look at.
+    fn watch(&mut self, test: &Test) {
+        let mut seen: Vec<Observable> = Vec::new();
+        for shown in &test.locations {
+            seen.extend(self.location(&shown.location));
+        }
+        test.condition.prop.atoms(&mut |atom| {
+            seen.extend(self.observable_of(&atom.kind));
+            self.watches_frames |= matches!(atom.kind, AtomKind::Copied(_));
+            self.watches_traps |= matches!(atom.kind, AtomKind::Trapped(_));
+        });
+        for o in seen {
+            if !self.observables.contains(&o) {
+                self.observables.push(o);
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What is looked at in a final state, and what a condition makes of it.
+
+use cowherd_litmus::ast::{self, Address, AtomKind, Comparison, Expected, Location, Prop};
+use cowherd_mm::*;
+
+use crate::program::{Program, RegKind, RegName};
+use crate::state::{State, Val};
+
+/// Something that is looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Observable {
+    /// A register.
+    Reg(usize),
+    /// What a fresh load would give.
+    Cell(MmId, Va, Cell),
+    /// What a file holds.
+    File(FileId, Cell),
+    /// Did a fault kill this thread?
+    Killed(usize),
+    /// A yes or no.
+    Fact(Fact),
+}
+
+/// A fact about a final state.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Fact {
+    Swapped(MmId, Va),
+    Present(MmId, Va),
+    Writable(MmId, Va),
+    SoftDirty(MmId, Va),
+    Copied(MmId, Va),
+    Merged(MmId, Va),
+    Trapped(MmId, Va),
+    Same((MmId, Va), (MmId, Va)),
+    Refused(usize),
+    /// Any of these bits of [`State::alarms`].
+    Alarm(u32),
+}
+
+/// The value of an observable: a number, a failed call, a fatal fault, or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Seen {
+    /// A register's.
+    Val(Val),
+    /// A load would fault fatally.
+    Segv,
+}
+
+const SEGV: u8 = 254;
+
+impl Program {
+    /// Writes one byte for each observable.
+    pub(crate) fn observe(&self, state: &State, out: &mut Vec<u8>) {
+        out.extend(self.observables.iter().map(|o| match *o {
+            Observable::Reg(reg) => code(state.regs[reg]),
+            Observable::Cell(mm, va, cell) => state.read(mm, va, cell).unwrap_or(SEGV),
+            Observable::File(file, cell) => state.files[file.at()][cell.at()],
+            Observable::Killed(task) => state.killed >> task & 1,
+            Observable::Fact(fact) => u8::from(self.holds(state, fact)),
+        }));
+    }
+
+    fn holds(&self, state: &State, fact: Fact) -> bool {
+        let pte = |mm: MmId, va: Va| state.m.ptes[mm.at()][va.at()];
+        let mapped = |mm: MmId, va: Va| pte(mm, va).present().map(|e| e.pfn);
+        match fact {
+            Fact::Swapped(mm, va) => pte(mm, va).swap().is_some(),
+            Fact::Present(mm, va) => pte(mm, va).present().is_some(),
+            Fact::Writable(mm, va) => pte(mm, va).present().is_some_and(|e| e.write),
+            Fact::SoftDirty(mm, va) => crate::system::soft_dirty(&state.m, mm, va),
+            Fact::Copied(mm, va) => {
+                mapped(mm, va).is_some() && mapped(mm, va) != state.start[mm.at()][va.at()]
+            }
+            Fact::Merged(mm, va) => {
+                mapped(mm, va).is_some_and(|pfn| state.m.frames[pfn.at()].ksm())
+            }
+            Fact::Trapped(mm, va) => state.trapped >> (mm.0 * 4 + va.0) & 1 == 1,
+            Fact::Same(a, b) => mapped(a.0, a.1).is_some() && mapped(a.0, a.1) == mapped(b.0, b.1),
+            Fact::Refused(bit) => state.refused >> bit & 1 == 1,
+            Fact::Alarm(bits) => state.alarms & bits != 0,
+        }
+    }
+
+    /// Does the condition's proposition hold of an outcome?
+    pub fn satisfies(&self, prop: &Prop, outcome: &[u8]) -> bool {
+        match prop {
+            Prop::True => true,
+            Prop::False => false,
+            Prop::Not(p) => !self.satisfies(p, outcome),
+            Prop::And(ps) => ps.iter().all(|p| self.satisfies(p, outcome)),
+            Prop::Or(ps) => ps.iter().any(|p| self.satisfies(p, outcome)),
+            Prop::Implies(p, q) => !self.satisfies(p, outcome) || self.satisfies(q, outcome),
+            Prop::Atom(atom) => self.atom(&atom.kind, outcome),
+        }
+    }
+
+    fn atom(&self, atom: &AtomKind, outcome: &[u8]) -> bool {
+        let Some(observable) = self.observable_of(atom) else {
+            return false;
+        };
+        let at = self.observables.iter().position(|&o| o == observable);
+        let byte = at.map_or(0, |at| outcome[at]);
+        match atom {
+            AtomKind::Compare {
+                comparison, value, ..
+            } => {
+                let equal = match value {
+                    Expected::Number(n) => byte == *n,
+                    Expected::Errno(errno) => byte == code(Val::Failed(errno_of(*errno))),
+                };
+                equal == (*comparison == Comparison::Equal)
+            }
+            AtomKind::Ended { comparison, .. } => (byte == 1) == (*comparison == Comparison::Equal),
+            _ => byte == 1,
+        }
+    }
+
+    /// What an atom looks at.
+    pub fn observable_of(&self, atom: &AtomKind) -> Option<Observable> {
+        let fact = |f| Some(Observable::Fact(f));
+        match atom {
+            AtomKind::Compare { location, .. } => self.location(location),
+            AtomKind::Ended { thread, .. } => Some(Observable::Killed(thread.index())),
+            AtomKind::Swapped(a) => fact(Fact::Swapped(mm(a), va(a))),
+            AtomKind::Present(a) => fact(Fact::Present(mm(a), va(a))),
+            AtomKind::Writable(a) => fact(Fact::Writable(mm(a), va(a))),
+            AtomKind::SoftDirty(a) => fact(Fact::SoftDirty(mm(a), va(a))),
+            AtomKind::Copied(a) => fact(Fact::Copied(mm(a), va(a))),
+            AtomKind::Merged(a) => fact(Fact::Merged(mm(a), va(a))),
+            AtomKind::Trapped(a) => fact(Fact::Trapped(mm(a), va(a))),
+            AtomKind::Same(a, b) => fact(Fact::Same((mm(a), va(a)), (mm(b), va(b)))),
+            AtomKind::Refused(name) => self
+                .refusals
+                .iter()
+                .position(|n| n == name)
+                .and_then(|bit| fact(Fact::Refused(bit))),
+            AtomKind::Violates(kind) => fact(Fact::Alarm(crate::spec::kind_bits(*kind))),
+            AtomKind::Hazard(n) => fact(Fact::Alarm(crate::spec::hazard_bits(*n))),
+        }
+    }
+
+    /// What a location is.
+    pub fn location(&self, location: &Location) -> Option<Observable> {
+        let reg = |thread, what| {
+            self.regs
+                .iter()
+                .position(|r| *r == RegName { thread, what })
+                .map(Observable::Reg)
+        };
+        match *location {
+            Location::Reg { thread, reg: r } => reg(thread, RegKind::Reg(r)),
+            Location::Handle { thread, handle } => reg(thread, RegKind::Handle(handle)),
+            Location::Cell(c) => Some(Observable::Cell(
+                MmId(c.process.0),
+                Va(c.page.0),
+                Cell(c.cell),
+            )),
+            Location::File { file, cell } => Some(Observable::File(FileId(file.0), Cell(cell))),
+        }
+    }
+
+    /// What one byte of an outcome says.
+    pub fn seen(&self, observable: Observable, byte: u8) -> Seen {
+        match observable {
+            Observable::Cell(..) if byte == SEGV => Seen::Segv,
+            Observable::Reg(_) => Seen::Val(decode(byte)),
+            _ => Seen::Val(Val::Number(byte)),
+        }
+    }
+}
+
+fn mm(a: &Address) -> MmId {
+    MmId(a.process.0)
+}
+
+fn va(a: &Address) -> Va {
+    Va(a.page.0)
+}
+
+const ERRNOS: [(ast::Errno, Errno); 8] = [
+    (ast::Errno::Efault, Errno::Efault),
+    (ast::Errno::Enomem, Errno::Enomem),
+    (ast::Errno::Ebusy, Errno::Ebusy),
+    (ast::Errno::Eagain, Errno::Eagain),
+    (ast::Errno::Einval, Errno::Einval),
+    (ast::Errno::Ebadf, Errno::Ebadf),
+    (ast::Errno::Eexist, Errno::Eexist),
+    (ast::Errno::Enoent, Errno::Enoent),
+];
+
+/// The mm's error of this name. One that the mm never gives equals none.
+fn errno_of(errno: ast::Errno) -> Errno {
+    ERRNOS
+        .iter()
+        .find(|(a, _)| *a == errno)
+        .map_or(Errno::Segv, |&(_, e)| e)
+}
+
+/// The name of an error.
+pub fn errno_name(errno: Errno) -> &'static str {
+    ERRNOS
+        .iter()
+        .find(|(_, e)| *e == errno)
+        .map_or("SEGV", |(a, _)| a.word())
+}
+
+fn code(val: Val) -> u8 {
+    match val {
+        Val::Unset => 255,
+        Val::Number(n) => n,
+        Val::Failed(errno) => 100 + errno as u8,
+    }
+}
+
+fn decode(byte: u8) -> Val {
+    match byte {
+        255 => Val::Unset,
+        0..=99 => Val::Number(byte),
+        _ => {
+            let errno = ERRNOS
+                .iter()
+                .map(|&(_, e)| e)
+                .find(|&e| 100 + e as u8 == byte);
+            Val::Failed(errno.unwrap_or(Errno::Segv))
+        }
+    }
+}

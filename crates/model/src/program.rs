@@ -1,0 +1,243 @@
+//! A test made ready to run: statements in the mm's own terms, the initial state, and what is looked at in the end.
+
+use cowherd_litmus::ast;
+use cowherd_mm::config::SwapDevice;
+use cowherd_mm::machine::Dir;
+use cowherd_mm::remote::Door;
+use cowherd_mm::*;
+
+use crate::state::State;
+
+/// Marks a cell that holds nothing that anybody wrote: what a freed frame or a failed swap write leaves.
+pub const JUNK: u8 = 31;
+
+/// Registers of all threads together at most.
+pub const MAX_REGS: usize = 12;
+
+/// A test lowered for one kernel.
+pub struct Program {
+    /// Sizes, devices, failures, features.
+    pub cfg: Config,
+    /// What each task does, in order.
+    pub tasks: Vec<TaskProgram>,
+    /// Which tasks are threads, and whose.
+    pub initial: Vec<State>,
+    /// The registers that anybody looks at.
+    pub regs: Vec<RegName>,
+    /// Calls and activities whose giving up somebody looks at, by name.
+    pub refusals: Vec<&'static str>,
+    /// Does a condition ask which frame was there at the start?
+    pub watches_frames: bool,
+    /// Does a condition ask whether userfaultfd trapped?
+    pub watches_traps: bool,
+    /// Are frames and slots renamed into a canonical form?
+    pub naming: pack::Naming,
+    /// Tasks that do the same may swap places: groups of two or more.
+    pub twins: Vec<Vec<usize>>,
+    /// What promises were made.
+    pub spec: crate::spec::Spec,
+    /// What is looked at in final states, in the order of outcome bytes.
+    pub observables: Vec<crate::observe::Observable>,
+    /// For each transfer: the cell of its file that its cell 0 would go with, modulo the page (`shift`).
+    pub shifts: Vec<i8>,
+    /// Which value each file cell holds at the start.
+    pub files: Vec<[u8; MAX_CELLS]>,
+}
+
+/// One task: a thread or a pass of the kernel.
+#[derive(Clone, Debug)]
+pub struct TaskProgram {
+    /// For people: `P0`, `B` (the block of a fork), `kernel`.
+    pub name: String,
+    /// Its process; a kernel actor has none.
+    pub mm: Option<MmId>,
+    /// When it may begin.
+    pub starts: Starts,
+    /// What it does.
+    pub stmts: Vec<Stmt>,
+}
+
+/// When a task may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// At once.
+    AtOnce,
+    /// Once that task has done that statement, a fork.
+    After {
+        /// The forking task.
+        task: usize,
+        /// The fork.
+        stmt: usize,
+    },
+}
+
+/// One statement.
+#[derive(Clone, Debug)]
+pub struct Stmt {
+    /// What is done.
+    pub op: Op,
+    /// Where its result goes, if anybody looks at it.
+    pub result: Option<usize>,
+    /// Which bit of [`State::refused`] it sets when it gives up.
+    pub refusal: Option<usize>,
+    /// The text of the test, for people.
+    pub text: String,
+    /// The call's name.
+    pub name: &'static str,
+}
+
+/// A register that somebody looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegName {
+    /// The thread.
+    pub thread: ast::ThreadId,
+    /// A register, or the result behind a handle.
+    pub what: RegKind,
+}
+
+/// See [`RegName`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegKind {
+    /// `r1`
+    Reg(ast::Reg),
+    /// `io0`
+    Handle(ast::HandleId),
+}
+
+/// A value to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A constant.
+    Value(u8),
+    /// A register.
+    Reg(usize),
+    /// A cell of a file: a buffered read.
+    File(FileId, Cell),
+}
+
+/// What a statement does, in the mm's terms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Op {
+    Load {
+        va: Va,
+        cell: Cell,
+    },
+    Store {
+        va: Va,
+        cell: Cell,
+        value: Source,
+    },
+    /// A buffered write: loads the cell and writes it to the page cache.
+    LoadToFile {
+        va: Va,
+        cell: Cell,
+        file: FileId,
+        file_cell: Cell,
+    },
+    Fork {
+        child: MmId,
+    },
+    /// The last thread of a process to get there ends it.
+    Exit,
+    Waitpid {
+        mm: MmId,
+    },
+    Transfer {
+        io: IoId,
+        dir: Dir,
+        va: Va,
+        cells: Cells,
+        file: FileId,
+        wait: bool,
+    },
+    WaitIo {
+        io: IoId,
+    },
+    Fixed {
+        io: IoId,
+        dir: Dir,
+        holder: HoldId,
+        mm: MmId,
+        va: Va,
+        cells: Cells,
+        file: FileId,
+    },
+    Vmsplice {
+        pipe: PipeId,
+        va: Va,
+        cells: Cells,
+    },
+    ReadPipe {
+        pipe: PipeId,
+    },
+    Tee {
+        from: PipeId,
+        to: PipeId,
+    },
+    Splice {
+        from: PipeId,
+        to: PipeId,
+    },
+    Hold {
+        holder: HoldId,
+        want: gup::Want,
+        fast: bool,
+    },
+    HeldLoad {
+        holder: HoldId,
+        cell: Cell,
+    },
+    HeldStore {
+        holder: HoldId,
+        cell: Cell,
+        value: Source,
+    },
+    Release {
+        holder: HoldId,
+    },
+    Remote {
+        mm: MmId,
+        va: Va,
+        cell: Cell,
+        door: Door,
+        store: Option<Source>,
+    },
+    Dontneed {
+        va: Va,
+    },
+    Munmap {
+        va: Va,
+    },
+    Pageout {
+        mm: MmId,
+        va: Va,
+    },
+    Reclaim {
+        mm: MmId,
+        va: Va,
+    },
+    Drain,
+    DrainAll,
+    Pagemap {
+        va: Va,
+    },
+}
+
+impl Program {
+    /// The device that swap is on, as tests name it.
+    pub fn swap(&self) -> SwapDevice {
+        self.cfg.swap
+    }
+
+    /// The cell of the file that goes with a cell of memory.
+    pub fn file_cell(&self, io: IoId, cell: Cell) -> Cell {
+        Cell((cell.0 as i8 + self.shifts[io.at()]) as u8)
+    }
+
+    /// Actors: tasks, then transfers, then swap writes, then LRU drains.
+    pub fn actors(&self) -> usize {
+        let s = &self.cfg.sizes;
+        s.cpus + s.ios + s.slots + s.cpus
+    }
+}

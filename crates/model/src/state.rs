@@ -1,0 +1,220 @@
+//! The state of a run: the machine, what its memory holds, where each task is, and the ideal memory.
+
+use cowherd_mm::pack::{Pack, Reader, Writer};
+use cowherd_mm::*;
+
+use crate::program::{MAX_REGS, Program};
+
+/// A state of a run, unpacked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The mm.
+    pub m: Machine,
+    /// What frames hold.
+    pub frames: [[u8; MAX_CELLS]; MAX_FRAMES],
+    /// What swap slots hold.
+    pub slots: [[u8; MAX_CELLS]; MAX_SLOTS],
+    /// What files hold.
+    pub files: [[u8; MAX_CELLS]; MAX_FILES],
+    /// The statement that each task is at.
+    pub pc: [u8; MAX_CPUS],
+    /// What registers hold.
+    pub regs: [Val; MAX_REGS],
+    /// Which calls and activities gave up, of those that somebody looks at.
+    pub refused: u8,
+    /// Threads that a fault has killed.
+    pub killed: u8,
+    /// Pages at which userfaultfd trapped, if somebody looks: bit mm * 4 + va.
+    pub trapped: u16,
+    /// The frames of the start, if somebody looks at them.
+    pub start: [[Option<Pfn>; MAX_PAGES]; MAX_MMS],
+    /// Promises broken so far, by kind; see [`crate::spec::Kind`].
+    pub alarms: u32,
+    /// Promises kept.
+    pub ideal: crate::spec::Ideal,
+}
+
+/// What a register holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Val {
+    /// Nothing yet.
+    Unset,
+    /// A value: of a cell, or 0 for success.
+    Number(u8),
+    /// The call failed.
+    Failed(Errno),
+}
+
+const ERRNOS: [Errno; 9] = [
+    Errno::Efault,
+    Errno::Enomem,
+    Errno::Ebusy,
+    Errno::Eagain,
+    Errno::Einval,
+    Errno::Ebadf,
+    Errno::Eexist,
+    Errno::Enoent,
+    Errno::Segv,
+];
+
+impl Pack for Val {
+    fn pack(&self, w: &mut Writer) {
+        let code = match *self {
+            Val::Unset => 32,
+            Val::Number(n) => u32::from(n),
+            Val::Failed(e) => 33 + ERRNOS.iter().position(|&x| x == e).unwrap_or(0) as u32,
+        };
+        w.bits(code, 6);
+    }
+    fn unpack(r: &mut Reader) -> Val {
+        match r.bits(6) {
+            n @ 0..=31 => Val::Number(n as u8),
+            32 => Val::Unset,
+            e => Val::Failed(ERRNOS[(e - 33) as usize]),
+        }
+    }
+}
+
+fn pack_cells(cells: &[u8; MAX_CELLS], n: u8, w: &mut Writer) {
+    for value in &cells[..n as usize] {
+        w.bits(u32::from(*value), 5);
+    }
+}
+
+fn unpack_cells(n: u8, r: &mut Reader) -> [u8; MAX_CELLS] {
+    let mut cells = [0; MAX_CELLS];
+    for value in &mut cells[..n as usize] {
+        *value = r.bits(5) as u8;
+    }
+    cells
+}
+
+impl State {
+    /// A state with nothing in it.
+    pub fn new() -> State {
+        State {
+            m: Machine::new(),
+            frames: [[0; MAX_CELLS]; MAX_FRAMES],
+            slots: [[0; MAX_CELLS]; MAX_SLOTS],
+            files: [[0; MAX_CELLS]; MAX_FILES],
+            pc: [0; MAX_CPUS],
+            regs: [Val::Unset; MAX_REGS],
+            refused: 0,
+            killed: 0,
+            trapped: 0,
+            start: [[None; MAX_PAGES]; MAX_MMS],
+            alarms: 0,
+            ideal: crate::spec::Ideal::default(),
+        }
+    }
+
+    /// Packs the state as `p` uses it, names as `p` says.
+    pub fn pack(&self, p: &Program, out: &mut Vec<u8>) {
+        let s = &p.cfg.sizes;
+        let mut w = Writer::new(out, p.naming);
+        for task in 0..s.cpus {
+            w.bits(u32::from(self.pc[task]), 4);
+        }
+        for reg in &self.regs[..p.regs.len()] {
+            reg.pack(&mut w);
+        }
+        w.bits(u32::from(self.refused), p.refusals.len() as u32);
+        w.bits(u32::from(self.killed), s.cpus as u32);
+        if p.watches_traps {
+            w.bits(u32::from(self.trapped), 16);
+        }
+        w.bits(u32::from(self.alarms != 0), 1);
+        if self.alarms != 0 {
+            w.bits(self.alarms, 32);
+        }
+        for file in 0..p.files.len() {
+            pack_cells(&self.files[file], s.cells, &mut w);
+        }
+        self.ideal.pack(&mut w);
+        self.m.pack_roots(s, &mut w);
+        if p.watches_frames {
+            for mm in 0..s.mms {
+                for va in 0..s.pages {
+                    self.start[mm][va].pack(&mut w);
+                }
+            }
+        }
+        self.m.pack_memory(
+            s,
+            &mut w,
+            &mut |pfn, w| pack_cells(&self.frames[pfn.at()], s.cells, w),
+            &mut |slot, w| pack_cells(&self.slots[slot.at()], s.cells, w),
+        );
+        w.finish();
+    }
+
+    /// The inverse of [`pack`](State::pack).
+    pub fn unpack(p: &Program, bytes: &[u8]) -> State {
+        let s = &p.cfg.sizes;
+        let mut r = Reader::new(bytes);
+        let mut state = State::new();
+        for task in 0..s.cpus {
+            state.pc[task] = r.bits(4) as u8;
+        }
+        for reg in &mut state.regs[..p.regs.len()] {
+            *reg = Val::unpack(&mut r);
+        }
+        state.refused = r.bits(p.refusals.len() as u32) as u8;
+        state.killed = r.bits(s.cpus as u32) as u8;
+        if p.watches_traps {
+            state.trapped = r.bits(16) as u16;
+        }
+        if r.bits(1) == 1 {
+            state.alarms = r.bits(32);
+        }
+        for file in 0..p.files.len() {
+            state.files[file] = unpack_cells(s.cells, &mut r);
+        }
+        state.ideal = crate::spec::Ideal::unpack(&mut r);
+        state.m = Machine::unpack_roots(s, &mut r);
+        if p.watches_frames {
+            for mm in 0..s.mms {
+                for va in 0..s.pages {
+                    state.start[mm][va] = Pack::unpack(&mut r);
+                }
+            }
+        }
+        let (frames, slots) = (&mut state.frames, &mut state.slots);
+        state.m.unpack_memory(
+            &mut r,
+            &mut |pfn, r| frames[pfn.at()] = unpack_cells(s.cells, r),
+            &mut |slot, r| slots[slot.at()] = unpack_cells(s.cells, r),
+        );
+        state
+    }
+
+    /// What a fresh load of a cell would give. `None`: it would fault fatally.
+    pub fn read(&self, mm: MmId, va: Va, cell: Cell) -> Option<u8> {
+        let vma = &self.m.vmas[mm.at()][va.at()];
+        if !self.m.mms[mm.at()].alive || !vma.mapped {
+            return None;
+        }
+        let frame = |pfn: Pfn| {
+            if self.m.frames[pfn.at()].is_free() {
+                crate::program::JUNK
+            } else {
+                self.frames[pfn.at()][cell.at()]
+            }
+        };
+        Some(match self.m.ptes[mm.at()][va.at()] {
+            pgtable::Pte::None | pgtable::Pte::Marker => vma.file.map_or(0, frame),
+            pgtable::Pte::Present { e } => frame(e.pfn),
+            pgtable::Pte::Migration { e } => frame(e.pfn),
+            pgtable::Pte::Swap { e } => match self.m.slots[e.slot.at()].cache {
+                Some(pfn) if self.m.frames[pfn.at()].uptodate => frame(pfn),
+                _ => self.slots[e.slot.at()][cell.at()],
+            },
+        })
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State::new()
+    }
+}

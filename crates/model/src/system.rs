@@ -1,0 +1,559 @@
+//! A program as the explorer steps it.
+//!
+//! Actors, in this order: one a task; one a transfer in flight; one a swap slot (its write in flight); one a CPU (its LRU
+//! batches, which may drain at any time). The start of a call is glued to the call's first step.
+
+use cowherd_explore::{Choice, Footprint, Mover, System};
+use cowherd_mm::direct_io::{DirectIo, Request, device};
+use cowherd_mm::gup::unpin::HolderCall;
+use cowherd_mm::machine::IoState;
+use cowherd_mm::memory::copy_page_range::Fork;
+use cowherd_mm::memory::zap_pte_range::Zap;
+use cowherd_mm::pipe::{PipeCall, Vmsplice};
+use cowherd_mm::remote::RemoteAccess;
+use cowherd_mm::step::{Moves, step};
+use cowherd_mm::task::{Call, Next};
+use cowherd_mm::vmscan::shrink_folio_list::Shrink;
+use cowherd_mm::*;
+
+use crate::driver::split;
+use crate::program::{Op, Program, Starts, Stmt};
+use crate::state::{State, Val};
+
+/// Who an actor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A task, on the CPU of the same number.
+    Task(usize),
+    /// The device behind a transfer.
+    Device(IoId),
+    /// The swap device, writing a slot.
+    SwapDevice(Slot),
+    /// The LRU batches of a CPU.
+    Drain(Cpu),
+}
+
+impl Program {
+    /// Who the `n`th actor is.
+    pub fn actor(&self, n: usize) -> Actor {
+        let s = &self.cfg.sizes;
+        if n < s.cpus {
+            return Actor::Task(n);
+        }
+        let n = n - s.cpus;
+        if n < s.ios {
+            return Actor::Device(IoId(n as u8));
+        }
+        let n = n - s.ios;
+        if n < s.slots {
+            Actor::SwapDevice(Slot(n as u8))
+        } else {
+            Actor::Drain(Cpu((n - s.slots) as u8))
+        }
+    }
+
+    /// Who takes a step of this task, for the mm.
+    pub fn who(&self, task: usize) -> Who {
+        Who {
+            cpu: Cpu(task as u8),
+            mm: self.tasks[task].mm.unwrap_or(MmId(0)),
+        }
+    }
+
+    fn view<'a>(&'a self, state: &'a State, task: usize) -> View<'a> {
+        View {
+            m: &state.m,
+            cfg: &self.cfg,
+            who: self.who(task),
+        }
+    }
+
+    /// Has this task begun to exist?
+    fn started(&self, state: &State, task: usize) -> bool {
+        match self.tasks[task].starts {
+            Starts::AtOnce => true,
+            Starts::After { task, stmt } => state.pc[task] as usize > stmt,
+        }
+    }
+
+    /// The statement that the task is at, if it has one left.
+    pub fn stmt(&self, state: &State, task: usize) -> Option<&Stmt> {
+        if state.killed & (1 << task) != 0 {
+            return None;
+        }
+        self.tasks[task].stmts.get(state.pc[task] as usize)
+    }
+
+    fn finished(&self, state: &State, task: usize) -> bool {
+        self.stmt(state, task).is_none() && !state.m.tasks[task].busy()
+    }
+
+    /// The step that a task takes next: of the call under way, or the first of the next one.
+    pub fn next_step(&self, state: &State, task: usize) -> Option<Step> {
+        let stmt = self.stmt(state, task)?;
+        let v = self.view(state, task);
+        let current = state.m.tasks[task];
+        if current.busy() {
+            return Some(current.describe(&v));
+        }
+        if !self.started(state, task) {
+            return None;
+        }
+        match self.first_call(state, task, &stmt.op) {
+            First::Call(call) => Some(
+                Task {
+                    call,
+                    fault: memory::fault::Fault::Idle,
+                }
+                .describe(&v),
+            ),
+            First::Now => Some(step("enter", stmt.name)),
+            First::NotYet => None,
+        }
+    }
+
+    /// The call that an operation begins with, as far as that can be told without beginning it: what its first step waits for.
+    fn first_call(&self, state: &State, task: usize, op: &Op) -> First {
+        let who = self.who(task);
+        let next = match *op {
+            Op::Load { va, .. } | Op::LoadToFile { va, .. } => {
+                return First::Call(Call::Access {
+                    p: access::Access::load(va),
+                });
+            }
+            Op::Store { va, .. } => {
+                return First::Call(Call::Access {
+                    p: access::Access::store(va),
+                });
+            }
+            Op::Fork { child } => Fork::enter(child),
+            Op::Exit => {
+                if !self.last_thread(state, task) {
+                    return First::Now;
+                }
+                Zap::exit()
+            }
+            Op::Waitpid { mm } => {
+                return if state.m.mms[mm.at()].alive {
+                    First::NotYet
+                } else {
+                    First::Now
+                };
+            }
+            Op::Transfer { io, .. } | Op::Fixed { io, .. } => {
+                let idle = state.m.ios[io.at()].state == IoState::Idle;
+                return if idle { First::Now } else { First::NotYet };
+            }
+            Op::WaitIo { io } => DirectIo::wait(io),
+            Op::ReadPipe { pipe } => {
+                return First::Call(Call::Pipe {
+                    p: PipeCall::Read { pipe },
+                });
+            }
+            Op::Tee { from, to } => {
+                return First::Call(Call::Pipe {
+                    p: PipeCall::Tee { from, to },
+                });
+            }
+            Op::Splice { from, to } => {
+                return First::Call(Call::Pipe {
+                    p: PipeCall::Splice { from, to },
+                });
+            }
+            Op::Hold { want, fast, holder } => {
+                let then = gup::Then::Hold { holder };
+                if fast {
+                    gup::get_user_pages_fast(want, then)
+                } else {
+                    gup::get_user_pages(want, then)
+                }
+            }
+            Op::HeldLoad { holder, .. } => {
+                return First::Call(Call::Holder {
+                    p: HolderCall::Access {
+                        holder,
+                        store: false,
+                    },
+                });
+            }
+            Op::HeldStore { holder, .. } => {
+                return First::Call(Call::Holder {
+                    p: HolderCall::Access {
+                        holder,
+                        store: true,
+                    },
+                });
+            }
+            Op::Release { holder } => {
+                return First::Call(Call::Holder {
+                    p: HolderCall::Dirty { holder },
+                });
+            }
+            Op::Remote {
+                mm,
+                va,
+                door,
+                store,
+                ..
+            } => {
+                let access = if store.is_some() {
+                    Access::Store
+                } else {
+                    Access::Load
+                };
+                RemoteAccess::enter(mm, va, door, access)
+            }
+            Op::Dontneed { va } => Zap::dontneed(va),
+            Op::Munmap { va } => Zap::munmap(va),
+            Op::Pageout { mm, va } => Shrink::pageout(mm, va),
+            Op::Reclaim { mm, va } => Shrink::reclaim(mm, va),
+            Op::Vmsplice { .. } | Op::Drain | Op::DrainAll | Op::Pagemap { .. } => {
+                return First::Now;
+            }
+        };
+        let _ = who;
+        match next {
+            Next::Call { call } => First::Call(call),
+            Next::Fault { .. } | Next::Return { .. } => First::Now,
+        }
+    }
+
+    /// Have all other threads of the task's process ended?
+    fn last_thread(&self, state: &State, task: usize) -> bool {
+        (0..self.tasks.len()).all(|t| {
+            t == task || self.tasks[t].mm != self.tasks[task].mm || self.finished(state, t)
+        })
+    }
+
+    /// Begins what cannot be told by [`first_call`](Program::first_call).
+    fn begin(&self, k: &mut Kernel, op: Op, regs: &mut Option<Val>) -> Next {
+        match op {
+            Op::Transfer {
+                io,
+                dir,
+                va,
+                cells,
+                file,
+                wait,
+            } => {
+                let r = Request {
+                    io,
+                    dir,
+                    mm: k.who.mm,
+                    va,
+                    cells,
+                    file,
+                };
+                DirectIo::enter(k, r, wait)
+            }
+            Op::Fixed {
+                io,
+                dir,
+                holder,
+                mm,
+                va,
+                cells,
+                file,
+            } => DirectIo::enter_fixed(
+                k,
+                Request {
+                    io,
+                    dir,
+                    mm,
+                    va,
+                    cells,
+                    file,
+                },
+                holder,
+            ),
+            Op::Vmsplice { pipe, va, cells } => Vmsplice::enter(k, k.who.mm, va, pipe, cells),
+            Op::Drain => {
+                k.lru_add_drain();
+                Next::Return { result: Ok(()) }
+            }
+            Op::DrainAll => {
+                for cpu in (0..k.cfg.sizes.cpus as u8).map(Cpu) {
+                    k.lru_add_drain_cpu(cpu);
+                }
+                Next::Return { result: Ok(()) }
+            }
+            Op::Pagemap { va } => {
+                let mm = k.who.mm;
+                *regs = Some(Val::Number(u8::from(soft_dirty(k.machine(), mm, va))));
+                Next::Return { result: Ok(()) }
+            }
+            _ => Next::Return { result: Ok(()) },
+        }
+    }
+
+    fn step_task(&self, state: &mut State, task: usize, choice: &mut Choice) {
+        let Some(stmt) = self.stmt(state, task) else {
+            return;
+        };
+        let mut current = state.m.tasks[task];
+        let first = if current.busy() {
+            None
+        } else {
+            Some(self.first_call(state, task, &stmt.op))
+        };
+        let mut value = None;
+        let (m, mut driver) = split(
+            self,
+            state,
+            choice,
+            Some(stmt.op),
+            stmt.result,
+            self.tasks[task].mm,
+        );
+        let mut k = Kernel::new(m, &self.cfg, &mut driver, self.who(task));
+        let returned = match first {
+            None => current.step(&mut k),
+            Some(First::Call(call)) => {
+                current = Task {
+                    call,
+                    fault: memory::fault::Fault::Idle,
+                };
+                current.step(&mut k)
+            }
+            Some(First::Now) => {
+                let next = self.begin(&mut k, stmt.op, &mut value);
+                // The entry leads into GUP, whose first step waits for nothing.
+                match current.go(next) {
+                    None => current.step(&mut k),
+                    done => done,
+                }
+            }
+            Some(First::NotYet) => return,
+        };
+        let alarms = driver.alarms;
+        state.m.tasks[task] = current;
+        state.note(alarms);
+        if let Some(result) = returned {
+            self.returned(state, task, result, value);
+        }
+    }
+
+    /// A call returned: its result, and the next statement.
+    fn returned(
+        &self,
+        state: &mut State,
+        task: usize,
+        result: Result<(), Errno>,
+        value: Option<Val>,
+    ) {
+        let stmt = &self.tasks[task].stmts[state.pc[task] as usize];
+        let gives_value = matches!(
+            stmt.op,
+            Op::Load { .. }
+                | Op::HeldLoad { .. }
+                | Op::ReadPipe { .. }
+                | Op::Remote { store: None, .. }
+        );
+        match result {
+            Err(Errno::Segv) => state.killed |= 1 << task,
+            Err(errno) => {
+                if let Some(reg) = stmt.result {
+                    state.regs[reg] = Val::Failed(errno);
+                }
+                if let Some(bit) = stmt.refusal {
+                    state.refused |= 1 << bit;
+                }
+                if let Op::Fork { child } = stmt.op {
+                    for (t, other) in self.tasks.iter().enumerate() {
+                        if other.mm == Some(child) {
+                            state.killed |= 1 << t;
+                        }
+                    }
+                }
+            }
+            Ok(()) => {
+                if let Some(reg) = stmt.result
+                    && !gives_value
+                {
+                    state.regs[reg] = value.unwrap_or(Val::Number(0));
+                }
+            }
+        }
+        state.pc[task] += 1;
+    }
+
+    /// The description of an actor's next step, for witnesses.
+    pub fn describe(&self, state: &State, actor: usize) -> Option<Step> {
+        match self.actor(actor) {
+            Actor::Task(task) => self.next_step(state, task),
+            Actor::Device(io) => device::describe(&self.view(state, 0), io),
+            Actor::SwapDevice(slot) => state.m.writeback_pending(slot).then(|| {
+                let last = state.m.slots[slot.at()].writing.is_empty();
+                if last {
+                    step("RC13", "end_swap_bio_write")
+                } else {
+                    step("RC12", "swap device reads page")
+                }
+            }),
+            Actor::Drain(cpu) => state
+                .m
+                .batch_filled(cpu)
+                .then(|| step("drain", "lru_add_drain_cpu")),
+        }
+    }
+}
+
+/// What an operation begins with.
+enum First {
+    /// This call.
+    Call(Call),
+    /// Something that waits for nothing.
+    Now,
+    /// It cannot begin yet.
+    NotYet,
+}
+
+/// What /proc/pid/pagemap says of a page.
+pub fn soft_dirty(m: &Machine, mm: MmId, va: Va) -> bool {
+    let vma = &m.vmas[mm.at()][va.at()];
+    vma.soft_dirty
+        || match m.ptes[mm.at()][va.at()] {
+            pgtable::Pte::Present { e } => e.soft_dirty,
+            pgtable::Pte::Swap { e } => e.soft_dirty,
+            pgtable::Pte::Migration { e } => e.soft_dirty,
+            pgtable::Pte::None | pgtable::Pte::Marker => false,
+        }
+}
+
+impl State {
+    fn note(&mut self, alarms: crate::spec::Alarms) {
+        self.alarms |= alarms.bits();
+    }
+}
+
+impl System for Program {
+    type State = State;
+
+    fn initial(&self, each: &mut dyn FnMut(State)) {
+        for state in &self.initial {
+            each(state.clone());
+        }
+    }
+
+    fn actors(&self) -> usize {
+        Program::actors(self)
+    }
+
+    fn enabled(&self, state: &State, actor: usize) -> bool {
+        match self.actor(actor) {
+            Actor::Task(task) => self
+                .next_step(state, task)
+                .is_some_and(|step| step.wait.over(&state.m)),
+            _ => self
+                .describe(state, actor)
+                .is_some_and(|step| step.wait.over(&state.m)),
+        }
+    }
+
+    fn step(&self, state: &mut State, actor: usize, choice: &mut Choice) {
+        match self.actor(actor) {
+            Actor::Task(task) => self.step_task(state, task, choice),
+            env => {
+                let (m, mut driver) = split(self, state, choice, None, None, None);
+                // Devices and drains run on no CPU of their own.
+                let mut k = Kernel::new(
+                    m,
+                    &self.cfg,
+                    &mut driver,
+                    Who {
+                        cpu: Cpu(0),
+                        mm: MmId(0),
+                    },
+                );
+                match env {
+                    Actor::Device(io) => device::step_io(&mut k, io),
+                    Actor::SwapDevice(slot) => k.writeback_step(slot),
+                    Actor::Drain(cpu) => k.lru_add_drain_cpu(cpu),
+                    Actor::Task(_) => {}
+                }
+                let alarms = driver.alarms;
+                state.note(alarms);
+            }
+        }
+        self.settle(state);
+    }
+
+    fn done(&self, state: &State) -> bool {
+        let pending = |io: &machine::Io| {
+            matches!(
+                io.state,
+                IoState::InFlight
+                    | IoState::Completing
+                    | IoState::Dirtying
+                    | IoState::Releasing
+                    | IoState::DoneDirtying
+                    | IoState::DoneReleasing
+            )
+        };
+        if state.m.ios[..self.cfg.sizes.ios].iter().any(pending) {
+            return false;
+        }
+        (0..self.tasks.len()).all(|task| {
+            self.finished(state, task)
+                || state.m.tasks[task].busy()
+                    && self.next_step(state, task).is_some_and(|step| {
+                        matches!(step.wait, Wait::Uffd(..)) && !step.wait.over(&state.m)
+                    })
+        })
+    }
+
+    fn flags(&self, state: &State) -> u64 {
+        u64::from(state.alarms)
+    }
+
+    fn outcome(&self, state: &State, out: &mut Vec<u8>) {
+        self.observe(state, out);
+    }
+
+    fn pack(&self, state: &State, out: &mut Vec<u8>) {
+        state.pack(self, out);
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> State {
+        State::unpack(self, bytes)
+    }
+
+    fn mover(&self, state: &State, actor: usize) -> Mover {
+        let Actor::Task(task) = self.actor(actor) else {
+            return Mover::None;
+        };
+        match self.next_step(state, task).map(|step| step.moves) {
+            Some(Moves::Right) => Mover::Right,
+            Some(Moves::Left) => Mover::Left,
+            Some(Moves::Both) => Mover::Both,
+            Some(Moves::No) | None => Mover::None,
+        }
+    }
+
+    fn footprint(&self, _state: &State, _actor: usize) -> Footprint {
+        Footprint::ALL
+    }
+
+    fn effort(&self, state: &State) -> (u32, u32) {
+        let mut effort = (0, 0);
+        for task in 0..self.tasks.len() {
+            let begun = u32::from(state.pc[task]) + u32::from(state.m.tasks[task].busy());
+            effort.0 += begun;
+            effort.1 += u32::from(begun > 0);
+        }
+        effort
+    }
+}
+
+impl Program {
+    /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's.
+    fn settle(&self, state: &mut State) {
+        if self.watches_frames {
+            for pfn in state.start.iter_mut().flatten() {
+                if pfn.is_some_and(|pfn| state.m.frames[pfn.at()].is_free()) {
+                    *pfn = None;
+                }
+            }
+        }
+    }
+}
