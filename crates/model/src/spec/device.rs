@@ -3,7 +3,7 @@
 use cowherd_mm::machine::Dir;
 use cowherd_mm::{Cell, HoldId, IoId, MmId, Va};
 
-use super::alarms::{Alarms, Hazard, Hazards, Kind};
+use super::alarms::{Alarms, Hazard, Hazards};
 use super::cell_sets::CellSets;
 use super::classify::Eye;
 use super::cpu::note;
@@ -155,7 +155,7 @@ impl Spec {
                 if !now.has(cell, value) {
                     alarms.meet(Hazards::one(Hazard::H2));
                 }
-            } else if !held.orphan || self.leaks(ideal, place, value) {
+            } else if !held.orphan || self.foreign(used.mm, value) {
                 self.surprise(ideal, alarms, Eye::Reference, place, value, &held.since);
                 ideal.holder(holder).since.add(cell, value);
             }
@@ -168,7 +168,7 @@ impl Spec {
             if strict {
                 self.look(ideal, alarms, Eye::Pin, place, value);
             }
-        } else if strict || self.leaks(ideal, place, value) {
+        } else if strict || self.foreign(used.mm, value) {
             self.surprise(ideal, alarms, Eye::Pin, place, value, &now);
             ideal.holder(holder).told = true;
         } else {
@@ -203,10 +203,6 @@ impl Spec {
             ideal.procs[child.at()] == Proc::Forking && self.parents[child.at()] == Some(mm)
         });
         forking || ideal.page(mm, va).zaps > 0 || ideal.moving[mm.at()].is_some()
-    }
-
-    fn leaks(&self, ideal: &Ideal, (mm, va, _): (MmId, Va, Cell), value: u8) -> bool {
-        self.kind(ideal, Eye::Pin, mm, va, value) == Kind::Leak
     }
 }
 
