@@ -177,7 +177,7 @@ impl Spec {
             if used.promise == Promise::Snapshot
                 && used.mm == mm
                 && holder.phase != Phase::Idle
-                && holder.va == va
+                && holder.at.has(va)
             {
                 holder.since = holder.since.union(now);
             }

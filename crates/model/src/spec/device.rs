@@ -128,10 +128,9 @@ impl Spec {
         value: u8,
     ) {
         let (mm, held) = (self.holders[holder.at()].mm, *ideal.holder(holder));
-        let at = Places::one(held.va);
         let hazards = hazards(held.shared, held.orphan);
-        self.arrive(ideal, alarms, mm, at, cell, value, hazards);
-        self.arrive_in_children(ideal, alarms, held.shared, at, cell, value);
+        self.arrive(ideal, alarms, mm, held.at, cell, value, hazards);
+        self.arrive_in_children(ideal, alarms, held.shared, held.at, cell, value);
     }
 
     /// The device behind a holder reads the page it holds (S7, S6).
@@ -148,8 +147,9 @@ impl Spec {
         if held.phase != Phase::Holding {
             return;
         }
-        let place = (used.mm, held.va, cell);
-        let now = self.possible(ideal, used.mm, held.va);
+        let va = held.at.first();
+        let place = (used.mm, va, cell);
+        let now = self.possible(ideal, used.mm, va);
         if used.promise == Promise::Snapshot {
             if held.since.has(cell, value) {
                 if !now.has(cell, value) {
@@ -162,7 +162,7 @@ impl Spec {
             return;
         }
         let excused = hazards(held.shared, held.orphan);
-        let strict = excused.is_empty() && !held.told && !self.in_window(ideal, used.mm, held.va);
+        let strict = excused.is_empty() && !held.told && !self.in_window(ideal, used.mm, va);
         if now.has(cell, value) {
             // In sync as promised: so what it sees is what there is.
             if strict {
@@ -191,7 +191,7 @@ impl Spec {
             && held.phase == Phase::Holding
             && hazards(held.shared, held.orphan).is_empty()
             && !held.told
-            && !self.in_window(ideal, mm, held.va)
+            && !self.in_window(ideal, mm, held.at.first())
         {
             self.held_load(ideal, alarms, holder, cell, value);
         }

@@ -3,6 +3,7 @@
 mod classes;
 mod forks;
 mod lively;
+mod lively_calls;
 mod lively_memory;
 mod moves;
 mod packing;
@@ -27,6 +28,15 @@ pub const C1: Cell = Cell(1);
 pub const IO: IoId = IoId(0);
 pub const IO1: IoId = IoId(1);
 pub const PIN: HoldId = HoldId(0);
+
+/// This many random programs, or what the environment says.
+pub fn cases(n: u32) -> proptest::test_runner::Config {
+    use proptest::test_runner::Config;
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => Config::default(),
+        None => Config::with_cases(n),
+    }
+}
 
 /// Two processes (B is A's child), two variables, two cells. A holds 1, 2 in x at the start and stores 3 and 9; B stores 4; transfers
 /// land 7 and 8 in A:x.
