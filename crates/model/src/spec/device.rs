@@ -27,6 +27,7 @@ impl Spec {
         };
         let hazards = hazards(transfer.shared, transfer.zapped);
         self.arrive(ideal, alarms, used.mm, at, cell, value, hazards);
+        let at = self.ever_at(ideal, used.mm, used.va, at);
         self.arrive_in_children(ideal, alarms, transfer.shared, at, cell, value);
     }
 
@@ -86,6 +87,16 @@ impl Spec {
         }
     }
 
+    /// Where the page of a reference has been: a child may have it at any of these addresses.
+    fn ever_at(&self, ideal: &Ideal, mm: MmId, va: Va, now: Places) -> Places {
+        let mut at = now;
+        at.add(va);
+        for va in now.iter() {
+            at.add(ideal.page(mm, va).origin);
+        }
+        at
+    }
+
     /// Children that share the page may see it too (H1), wherever they moved it.
     fn arrive_in_children(
         &self,
@@ -127,10 +138,11 @@ impl Spec {
         cell: Cell,
         value: u8,
     ) {
-        let (mm, held) = (self.holders[holder.at()].mm, *ideal.holder(holder));
+        let (used, held) = (self.holders[holder.at()], *ideal.holder(holder));
         let hazards = hazards(held.shared, held.orphan);
-        self.arrive(ideal, alarms, mm, held.at, cell, value, hazards);
-        self.arrive_in_children(ideal, alarms, held.shared, held.at, cell, value);
+        self.arrive(ideal, alarms, used.mm, held.at, cell, value, hazards);
+        let at = self.ever_at(ideal, used.mm, used.va, held.at);
+        self.arrive_in_children(ideal, alarms, held.shared, at, cell, value);
     }
 
     /// The device behind a holder reads the page it holds (S7, S6).

@@ -183,7 +183,7 @@ impl Spec {
                 let arrived = old.worlds.all(&base);
                 new.written = there.written.union(&arrived);
                 new.worlds = Worlds::one(World {
-                    lazy: there.frees > 0,
+                    lazy: there.frees > 0 || there.worlds.lazy() || old.worlds.lazy(),
                     ..World::of(arrived.union(&there.worlds.all(&base)))
                 });
             } else if there.frees > 0 {
@@ -225,6 +225,9 @@ impl Spec {
             if watch.mm == mm && watch.at.has(from) {
                 watch.at.add(to);
             }
+        }
+        if Spec::overlapped(ideal, mm, to) {
+            self.overlaps(ideal, mm, to);
         }
         self.changed(ideal, alarms, mm, from);
         self.changed(ideal, alarms, mm, to);

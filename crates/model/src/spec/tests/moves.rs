@@ -128,6 +128,22 @@ fn a_page_moved_into_a_zap_is_zapped_or_not() {
 }
 
 #[test]
+fn what_refers_to_a_page_moved_into_a_zap_is_zapped_with_it() {
+    let mut r = Run::new();
+    r.begin(IO);
+    r.event(Event::Held {
+        holder: PIN,
+        mm: A,
+        va: X,
+    });
+    r.event(Event::ZapBegin { mm: A, va: Y });
+    r.event(MOVE);
+    r.event(Event::ZapEnd { mm: A, va: Y });
+    r.spec.observe_held(&mut r.ideal, &mut r.alarms, PIN, C0, 1);
+    r.load(A, Y, C0, 0).fine();
+}
+
+#[test]
 fn a_moved_file_page_still_has_its_file_behind_it() {
     let mut r = Run::new();
     r.spec.base[0] = CellSets::just(&[5, 6, 0, 0], 2);
