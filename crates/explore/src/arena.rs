@@ -13,16 +13,26 @@ pub(crate) struct Arena {
 impl Arena {
     /// Appends a record and returns its offset.
     pub(crate) fn push(&mut self, record: &[u8]) -> u64 {
-        if self.blocks.last().is_none_or(|block| block.len() + record.len() > BLOCK) {
+        if self
+            .blocks
+            .last()
+            .is_none_or(|block| block.len() + record.len() > BLOCK)
+        {
             // Only the first block starts small: most searches are small, and large ones fill every block but the last.
-            let first = if self.blocks.is_empty() { 512.max(record.len()) } else { BLOCK };
+            let first = if self.blocks.is_empty() {
+                512.max(record.len())
+            } else {
+                BLOCK
+            };
             self.blocks.push(Vec::with_capacity(first));
         }
         let index = self.blocks.len() - 1;
         let block = &mut self.blocks[index];
         let offset = (index as u64) << SHIFT | block.len() as u64;
         if block.len() + record.len() > block.capacity() {
-            let wanted = (block.capacity() * 2).max(block.len() + record.len()).min(BLOCK);
+            let wanted = (block.capacity() * 2)
+                .max(block.len() + record.len())
+                .min(BLOCK);
             block.reserve_exact(wanted - block.len());
         }
         block.extend_from_slice(record);
@@ -55,7 +65,8 @@ impl Arena {
 
     /// Bytes of memory held.
     pub(crate) fn bytes(&self) -> usize {
-        self.blocks.iter().map(Vec::capacity).sum::<usize>() + self.blocks.capacity() * size_of::<Vec<u8>>()
+        self.blocks.iter().map(Vec::capacity).sum::<usize>()
+            + self.blocks.capacity() * size_of::<Vec<u8>>()
     }
 }
 
@@ -66,8 +77,13 @@ mod tests {
     #[test]
     fn records_are_found_in_the_order_of_appending() {
         let mut arena = Arena::default();
-        let lengths = (0..5000).map(|n| 1 + n * 37 % 300).chain([BLOCK, 1, BLOCK - 1, 1, BLOCK]);
-        let records: Vec<Vec<u8>> = lengths.enumerate().map(|(n, length)| vec![n as u8; length]).collect();
+        let lengths = (0..5000)
+            .map(|n| 1 + n * 37 % 300)
+            .chain([BLOCK, 1, BLOCK - 1, 1, BLOCK]);
+        let records: Vec<Vec<u8>> = lengths
+            .enumerate()
+            .map(|(n, length)| vec![n as u8; length])
+            .collect();
         let offsets: Vec<u64> = records.iter().map(|record| arena.push(record)).collect();
         assert!(offsets.is_sorted());
         let mut position = 0;

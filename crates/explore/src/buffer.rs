@@ -18,7 +18,9 @@ pub(crate) struct Buffers {
 
 impl Default for Buffers {
     fn default() -> Self {
-        Buffers { shards: (0..SHARDS).map(|_| Buffer::default()).collect() }
+        Buffers {
+            shards: (0..SHARDS).map(|_| Buffer::default()).collect(),
+        }
     }
 }
 
@@ -49,6 +51,9 @@ impl Buffers {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.shards.iter().map(|buffer| buffer.tags.capacity() * size_of::<u32>() + buffer.records.capacity()).sum()
+        self.shards
+            .iter()
+            .map(|buffer| buffer.tags.capacity() * size_of::<u32>() + buffer.records.capacity())
+            .sum()
     }
 }

@@ -14,7 +14,8 @@
 //! - a run ends where the program is done;
 //! - movers are as [`System::mover`] demands: they have no part in `done` or the outcome, and hide no flag. Flags are looked
 //!   at after every step of a run;
-//! - a run is cut after [`LONGEST_RUN`] steps, so that it ends. To cut one is always right: it only stores more states.
+//! - a run is cut after [`LONGEST_RUN`] steps, so that it ends, and once it is one of more than [`WIDEST_RUN`] alternatives, so
+//!   that a loop of choices does not explode. To cut one is always right: it only stores more states.
 //!
 //! # Commuting steps
 //!
@@ -25,11 +26,13 @@
 //! of the successors must be new, in no level that is complete; else all actors are expanded. A successor that is done
 //! refuses it too.
 
-use crate::system::{Choice, Footprint, Mover, System};
 use crate::options::Reductions;
+use crate::system::{Choice, Footprint, Mover, System};
 
 /// Steps in one transition, at most.
 pub(crate) const LONGEST_RUN: usize = 64;
+/// A transition goes on while its choices so far had no more alternatives than this, multiplied.
+pub(crate) const WIDEST_RUN: u32 = 64;
 
 /// One step of a schedule: who, and which of the alternatives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +72,8 @@ enum Run {
 struct Sofar {
     actor: usize,
     steps: usize,
+    /// Alternatives that its choices had.
+    width: u32,
     /// It took a step that is no right mover.
     committed: bool,
 }
@@ -108,12 +113,20 @@ impl<'s, S: System> Expander<'s, S> {
 
     /// One that keeps the steps of each transition.
     pub(crate) fn with_trails(system: &'s S, reductions: Reductions) -> Self {
-        Expander { trails: true, ..Expander::new(system, reductions) }
+        Expander {
+            trails: true,
+            ..Expander::new(system, reductions)
+        }
     }
 
     /// Finds the successors of a state that is not done. `new` tells whether a state is in no level that is complete. Says
     /// how many actors are enabled.
-    pub(crate) fn expand(&mut self, from: &S::State, flags: u64, new: impl FnMut(&S::State) -> bool) -> u32 {
+    pub(crate) fn expand(
+        &mut self,
+        from: &S::State,
+        flags: u64,
+        new: impl FnMut(&S::State) -> bool,
+    ) -> u32 {
         self.successors.clear();
         self.inside.clear();
         self.known = flags;
@@ -136,7 +149,17 @@ impl<'s, S: System> Expander<'s, S> {
             self.futures(from);
             for actor in bits(enabled) {
                 if let Some(others) = self.undisturbed(from, actor) {
-                    self.run(from, Mover::None, Sofar { actor, steps: 0, committed: false }, Run::Alone(others));
+                    self.run(
+                        from,
+                        Mover::None,
+                        Sofar {
+                            actor,
+                            steps: 0,
+                            width: 1,
+                            committed: false,
+                        },
+                        Run::Alone(others),
+                    );
                 }
             }
         }
@@ -145,28 +168,61 @@ impl<'s, S: System> Expander<'s, S> {
     fn everyone(&mut self, from: &S::State, enabled: u64) {
         for actor in bits(enabled) {
             let mover = self.mover(from, actor);
-            self.run(from, mover, Sofar { actor, steps: 0, committed: false }, Run::Movers);
+            self.run(
+                from,
+                mover,
+                Sofar {
+                    actor,
+                    steps: 0,
+                    width: 1,
+                    committed: false,
+                },
+                Run::Movers,
+            );
         }
     }
 
     fn enabled(&self, state: &S::State) -> u64 {
-        (0..self.system.actors()).filter(|actor| self.system.enabled(state, *actor)).fold(0, |set, actor| set | 1 << actor)
+        (0..self.system.actors())
+            .filter(|actor| self.system.enabled(state, *actor))
+            .fold(0, |set, actor| set | 1 << actor)
     }
 
     fn mover(&self, state: &S::State, actor: usize) -> Mover {
-        if self.reductions.movers { self.system.mover(state, actor) } else { Mover::None }
+        if self.reductions.movers {
+            self.system.mover(state, actor)
+        } else {
+            Mover::None
+        }
     }
 
     /// Expands one actor alone, if there is one that may be.
-    fn alone(&mut self, from: &S::State, enabled: u64, mut new: impl FnMut(&S::State) -> bool) -> bool {
+    fn alone(
+        &mut self,
+        from: &S::State,
+        enabled: u64,
+        mut new: impl FnMut(&S::State) -> bool,
+    ) -> bool {
         let system = self.system;
         let mut asked = false;
         for actor in bits(enabled).filter(|actor| system.invisible(from, *actor)) {
             if !std::mem::replace(&mut asked, true) {
                 self.futures(from);
             }
-            let Some(others) = self.undisturbed(from, actor) else { continue };
-            self.run(from, Mover::None, Sofar { actor, steps: 0, committed: false }, Run::Alone(others));
+            let Some(others) = self.undisturbed(from, actor) else {
+                continue;
+            };
+            self.run(
+                from,
+                Mover::None,
+                Sofar {
+                    actor,
+                    steps: 0,
+                    width: 1,
+                    committed: false,
+                },
+                Run::Alone(others),
+            );
             if self.successors.iter().any(|next| new(&next.state)) {
                 return true;
             }
@@ -178,25 +234,31 @@ impl<'s, S: System> Expander<'s, S> {
 
     fn futures(&mut self, from: &S::State) {
         self.futures.clear();
-        self.futures.extend((0..self.system.actors()).map(|actor| self.system.future(from, actor)));
+        self.futures
+            .extend((0..self.system.actors()).map(|actor| self.system.future(from, actor)));
     }
 
     /// If nobody can ever conflict with the next step of `actor` and nothing shows it: what the others may touch.
     fn undisturbed(&self, from: &S::State, actor: usize) -> Option<Footprint> {
-        let others = self.futures.iter().enumerate().filter(|(other, _)| *other != actor).map(|(_, future)| *future);
+        let others = self
+            .futures
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != actor)
+            .map(|(_, future)| *future);
         let others = others.fold(Footprint::default(), Footprint::union);
         self.unseen(from, actor, others).then_some(others)
     }
 
     fn unseen(&self, state: &S::State, actor: usize, others: Footprint) -> bool {
-        self.system.invisible(state, actor) && !self.system.footprint(state, actor).conflicts(others)
+        self.system.invisible(state, actor)
+            && !self.system.footprint(state, actor).conflicts(others)
     }
 
     /// Takes the next step of an actor in every way, and what is fused to it.
     fn run(&mut self, from: &S::State, mover: Mover, before: Sofar, kind: Run) {
         let actor = before.actor;
         let committed = before.committed || !matches!(mover, Mover::Right | Mover::Both);
-        let after = Sofar { actor, steps: before.steps + 1, committed };
         let mut number = 0;
         let mut fanout = 1;
         while number < fanout {
@@ -207,8 +269,18 @@ impl<'s, S: System> Expander<'s, S> {
             fanout = fanout.max(choice.fanout());
             if choice.valid() {
                 if self.trails {
-                    self.trail.push(Step { actor, choice: number });
+                    self.trail.push(Step {
+                        actor,
+                        choice: number,
+                    });
                 }
+                let width = before.width.saturating_mul(choice.fanout());
+                let after = Sofar {
+                    actor,
+                    steps: before.steps + 1,
+                    width,
+                    committed,
+                };
                 match self.goes_on(&next, after, kind) {
                     Some(mover) => {
                         self.look(&next);
@@ -224,8 +296,16 @@ impl<'s, S: System> Expander<'s, S> {
 
     /// Is the next step of the actor part of the run? Then as what mover?
     fn goes_on(&self, state: &S::State, run: Sofar, kind: Run) -> Option<Mover> {
-        let Sofar { actor, steps, committed } = run;
-        if !self.reductions.movers || steps == LONGEST_RUN || self.system.done(state) || !self.system.enabled(state, actor) {
+        let Sofar {
+            actor,
+            steps,
+            width,
+            committed,
+        } = run;
+        if !self.reductions.movers || steps == LONGEST_RUN || width > WIDEST_RUN {
+            return None;
+        }
+        if self.system.done(state) || !self.system.enabled(state, actor) {
             return None;
         }
         match kind {
@@ -244,12 +324,19 @@ impl<'s, S: System> Expander<'s, S> {
     fn look(&mut self, state: &S::State) {
         let flags = self.system.flags(state) & !self.known;
         if flags != 0 {
-            self.inside.push(Inside { flags, effort: self.system.effort(state), trail: self.trail.clone() });
+            self.inside.push(Inside {
+                flags,
+                effort: self.system.effort(state),
+                trail: self.trail.clone(),
+            });
         }
     }
 
     fn stage(&mut self, state: S::State) {
-        self.successors.push(Successor { state, trail: self.trail.clone() });
+        self.successors.push(Successor {
+            state,
+            trail: self.trail.clone(),
+        });
     }
 }
 

@@ -70,16 +70,33 @@ pub(crate) struct Found {
 impl Found {
     pub(crate) fn outcome(&mut self, bytes: &[u8], id: StateId, depth: u32) {
         match self.outcomes.get_mut(bytes) {
-            Some(known) => known.merge(Outcome { states: 1, first: id, depth }),
+            Some(known) => known.merge(Outcome {
+                states: 1,
+                first: id,
+                depth,
+            }),
             None => {
-                self.outcomes.insert(bytes.to_vec(), Outcome { states: 1, first: id, depth });
+                self.outcomes.insert(
+                    bytes.to_vec(),
+                    Outcome {
+                        states: 1,
+                        first: id,
+                        depth,
+                    },
+                );
             }
         }
     }
 
     pub(crate) fn flags(&mut self, flags: u64, seen: Sighting) {
         for bit in bits(flags) {
-            self.flag(bit as u32, Flag { first: seen, best: seen });
+            self.flag(
+                bit as u32,
+                Flag {
+                    first: seen,
+                    best: seen,
+                },
+            );
         }
     }
 
@@ -95,7 +112,10 @@ impl Found {
 
     pub(crate) fn merge(&mut self, other: Found) {
         for (bytes, outcome) in other.outcomes {
-            self.outcomes.entry(bytes).and_modify(|known| known.merge(outcome)).or_insert(outcome);
+            self.outcomes
+                .entry(bytes)
+                .and_modify(|known| known.merge(outcome))
+                .or_insert(outcome);
         }
         for (bit, flag) in other.flags {
             self.flag(bit, flag);
@@ -120,7 +140,11 @@ impl Outcome {
 impl Bad {
     /// One more.
     pub(crate) fn add(&mut self, id: StateId, depth: u32) {
-        self.merge(Bad { states: 1, first: Some(id), depth });
+        self.merge(Bad {
+            states: 1,
+            first: Some(id),
+            depth,
+        });
     }
 
     fn merge(&mut self, other: Bad) {

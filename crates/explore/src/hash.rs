@@ -15,13 +15,15 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     let (pairs, rest) = bytes.as_chunks::<16>();
     for pair in pairs {
         let wide = u128::from_le_bytes(*pair);
-        state = fold(wide as u64 ^ state, (wide >> 64) as u64 ^ RIGHT).wrapping_add(state.rotate_left(23));
+        state = fold(wide as u64 ^ state, (wide >> 64) as u64 ^ RIGHT)
+            .wrapping_add(state.rotate_left(23));
     }
     if !rest.is_empty() {
         let mut last = [0; 16];
         last[..rest.len()].copy_from_slice(rest);
         let wide = u128::from_le_bytes(last);
-        state = fold(wide as u64 ^ state, (wide >> 64) as u64 ^ RIGHT).wrapping_add(state.rotate_left(23));
+        state = fold(wide as u64 ^ state, (wide >> 64) as u64 ^ RIGHT)
+            .wrapping_add(state.rotate_left(23));
     }
     fold(state ^ RIGHT, LEFT)
 }
@@ -34,7 +36,10 @@ mod tests {
     fn the_hash_never_changes() {
         assert_eq!(hash(b""), 0x0eb1_8a37_778f_b7a9);
         assert_eq!(hash(b"do_wp_page"), 0x5cb4_d01a_3889_a749);
-        assert_eq!(hash(b"do_swap_page, do_anonymous_page, do_wp_page"), 0xfa44_8250_c506_5ca9);
+        assert_eq!(
+            hash(b"do_swap_page, do_anonymous_page, do_wp_page"),
+            0xfa44_8250_c506_5ca9
+        );
     }
 
     #[test]
@@ -44,7 +49,10 @@ mod tests {
             let mut other = base;
             other[bit / 8] ^= 1 << (bit % 8);
             let changed = (hash(&base) ^ hash(&other)).count_ones();
-            assert!((10..=54).contains(&changed), "bit {bit} changes {changed} bits");
+            assert!(
+                (10..=54).contains(&changed),
+                "bit {bit} changes {changed} bits"
+            );
         }
     }
 

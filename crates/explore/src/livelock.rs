@@ -17,15 +17,27 @@ use crate::worker::pack;
 /// That a reduction leaves states out does no harm: from each state that it keeps, the same ends can be reached, and every state
 /// that it leaves out leads to one that it keeps.
 pub(crate) fn livelocks<S: System>(system: &S, report: &Report) -> Bad {
-    let mut pass = Backward { system, report, expander: Expander::new(system, report.reductions), packed: Vec::new() };
-    let mut ends = Ends { slots: (0..SHARDS).map(|shard| vec![0; report.store.shards[shard].slots().div_ceil(64)]).collect() };
+    let mut pass = Backward {
+        system,
+        report,
+        expander: Expander::new(system, report.reductions),
+        packed: Vec::new(),
+    };
+    let mut ends = Ends {
+        slots: (0..SHARDS)
+            .map(|shard| vec![0; report.store.shards[shard].slots().div_ceil(64)])
+            .collect(),
+    };
     let mut open = Vec::new();
     for (depth, level) in report.pieces.iter().enumerate().rev() {
         for piece in level {
             let shard = &report.store.shards[piece.shard];
             for (offset, packed) in shard.records(piece.start, piece.end) {
                 let id = StateId::new(piece.shard, offset);
-                if pass.successors(packed).is_none_or(|next| next.iter().any(|next| ends.has(report, *next))) {
+                if pass
+                    .successors(packed)
+                    .is_none_or(|next| next.iter().any(|next| ends.has(report, *next)))
+                {
                     ends.set(report, id);
                 } else {
                     open.push((depth as u32, id));
@@ -80,7 +92,12 @@ impl<S: System> Backward<'_, S> {
         }
         let mut found = Vec::with_capacity(self.expander.successors.len());
         for next in &mut self.expander.successors {
-            pack(self.system, self.report.reductions, &mut next.state, &mut self.packed);
+            pack(
+                self.system,
+                self.report.reductions,
+                &mut next.state,
+                &mut self.packed,
+            );
             // The search went some of these ways only, where an actor was expanded alone.
             found.extend(self.report.store.find(&self.packed));
         }
@@ -89,7 +106,11 @@ impl<S: System> Backward<'_, S> {
 
     /// Follows the edges between the states that are still open backwards, from those that come to an end after all.
     fn settle(&mut self, open: &mut [(u32, StateId)], ends: &mut Ends) {
-        let numbers: HashMap<StateId, usize> = open.iter().enumerate().map(|(number, (_, id))| (*id, number)).collect();
+        let numbers: HashMap<StateId, usize> = open
+            .iter()
+            .enumerate()
+            .map(|(number, (_, id))| (*id, number))
+            .collect();
         let mut before = vec![Vec::new(); open.len()];
         let mut ready = Vec::new();
         for (number, (_, id)) in open.iter().enumerate() {
@@ -105,7 +126,11 @@ impl<S: System> Backward<'_, S> {
             if !ends.has(self.report, open[number].1) {
                 ends.set(self.report, open[number].1);
             }
-            ready.extend(std::mem::take(&mut before[number]).into_iter().filter(|earlier| !ends.has(self.report, open[*earlier].1)));
+            ready.extend(
+                std::mem::take(&mut before[number])
+                    .into_iter()
+                    .filter(|earlier| !ends.has(self.report, open[*earlier].1)),
+            );
         }
     }
 }

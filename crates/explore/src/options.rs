@@ -17,9 +17,17 @@ pub struct Reductions {
 
 impl Reductions {
     /// All on.
-    pub const ALL: Reductions = Reductions { symmetry: true, movers: true, commute: true };
+    pub const ALL: Reductions = Reductions {
+        symmetry: true,
+        movers: true,
+        commute: true,
+    };
     /// All off: every interleaving of single steps is walked.
-    pub const NONE: Reductions = Reductions { symmetry: false, movers: false, commute: false };
+    pub const NONE: Reductions = Reductions {
+        symmetry: false,
+        movers: false,
+        commute: false,
+    };
 }
 
 /// How to search. The default has every reduction on, one worker and no limit.

@@ -55,7 +55,9 @@ pub fn oracle<S: System>(system: &S, most: usize) -> Option<Oracle> {
             ends.push(here);
             continue;
         }
-        let enabled: Vec<usize> = (0..system.actors()).filter(|actor| system.enabled(&state, *actor)).collect();
+        let enabled: Vec<usize> = (0..system.actors())
+            .filter(|actor| system.enabled(&state, *actor))
+            .collect();
         if enabled.is_empty() {
             found.deadlocks += 1;
             ends.push(here.clone());
@@ -64,7 +66,10 @@ pub fn oracle<S: System>(system: &S, most: usize) -> Option<Oracle> {
             for next in alternatives(system, &state, actor) {
                 found.transitions += 1;
                 let there = key(&next);
-                before.entry(there.clone()).or_default().insert(here.clone());
+                before
+                    .entry(there.clone())
+                    .or_default()
+                    .insert(here.clone());
                 if !depths.contains_key(&there) {
                     if depths.len() == most {
                         return None;

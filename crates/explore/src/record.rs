@@ -28,7 +28,10 @@ pub(crate) fn read(bytes: &[u8]) -> Record<'_> {
     let mut raw = [0; 8];
     raw[..PARENT].copy_from_slice(&bytes[start..start + PARENT]);
     let body = start + PARENT;
-    Record { parent: StateId::from_raw(u64::from_le_bytes(raw)), packed: &bytes[body..body + length] }
+    Record {
+        parent: StateId::from_raw(u64::from_le_bytes(raw)),
+        packed: &bytes[body..body + length],
+    }
 }
 
 /// The packed state of the record at the start of `bytes`, and the length of the record.
@@ -45,7 +48,10 @@ pub(crate) fn packed(bytes: &[u8]) -> (&[u8], usize) {
 /// If the packed state is longer than [`LONGEST`].
 pub(crate) fn write(out: &mut Vec<u8>, parent: Option<StateId>, packed: &[u8]) {
     let length = packed.len();
-    assert!(length <= LONGEST, "a packed state has {length} bytes; the explorer stores at most {LONGEST}");
+    assert!(
+        length <= LONGEST,
+        "a packed state has {length} bytes; the explorer stores at most {LONGEST}"
+    );
     if length < 0x80 {
         out.push(length as u8);
     } else {
@@ -63,7 +69,11 @@ mod tests {
     fn a_record_is_read_as_written() {
         for length in [0, 1, 127, 128, 255, 256, LONGEST] {
             let body = vec![0xa5; length];
-            for parent in [None, Some(StateId::new(63, 0x3_ffff_0000)), Some(StateId::new(0, 0))] {
+            for parent in [
+                None,
+                Some(StateId::new(63, 0x3_ffff_0000)),
+                Some(StateId::new(0, 0)),
+            ] {
                 let mut out = Vec::new();
                 write(&mut out, parent, &body);
                 let length = out.len();

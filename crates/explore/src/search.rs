@@ -86,7 +86,11 @@ impl Shared {
     /// First phase. A panic of the system is kept for the calling thread: the others must not wait for ever.
     fn expand<S: System>(&self, worker: &mut Worker<S>, limits: &Limits) {
         let work = AssertUnwindSafe(|| {
-            let shards: Vec<_> = self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner)).collect();
+            let shards: Vec<_> = self
+                .shards
+                .iter()
+                .map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner))
+                .collect();
             let pieces = self.pieces.read().unwrap_or_else(PoisonError::into_inner);
             let level = self.level.load(Ordering::Relaxed);
             let before = worker.transitions;
@@ -95,8 +99,13 @@ impl Shared {
                 if index >= self.chunks_used.load(Ordering::Relaxed) {
                     break;
                 }
-                let mut chunk = self.chunks[index].write().unwrap_or_else(PoisonError::into_inner);
-                let Chunk { pieces: range, buffers } = &mut *chunk;
+                let mut chunk = self.chunks[index]
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner);
+                let Chunk {
+                    pieces: range,
+                    buffers,
+                } = &mut *chunk;
                 buffers.clear();
                 if self.halt.load(Ordering::Relaxed) || limits.interrupted().is_some() {
                     self.halt.store(true, Ordering::Relaxed);
@@ -106,8 +115,12 @@ impl Shared {
                     worker.piece(&shards, *piece, level, buffers);
                 }
             }
-            self.transitions.fetch_add(worker.transitions - before, Ordering::Relaxed);
-            self.hunted.lock().unwrap_or_else(PoisonError::into_inner).merge(worker.hunted);
+            self.transitions
+                .fetch_add(worker.transitions - before, Ordering::Relaxed);
+            self.hunted
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .merge(worker.hunted);
         });
         self.guarded(work);
     }
@@ -116,15 +129,19 @@ impl Shared {
     fn insert(&self) {
         let work = AssertUnwindSafe(|| {
             let used = self.chunks_used.load(Ordering::Relaxed);
-            let chunks: Vec<_> =
-                self.chunks[..used].iter().map(|chunk| chunk.read().unwrap_or_else(PoisonError::into_inner)).collect();
+            let chunks: Vec<_> = self.chunks[..used]
+                .iter()
+                .map(|chunk| chunk.read().unwrap_or_else(PoisonError::into_inner))
+                .collect();
             let mut fresh = 0;
             loop {
                 let index = self.next_shard.fetch_add(1, Ordering::Relaxed);
                 if index >= SHARDS {
                     break;
                 }
-                let mut shard = self.shards[index].write().unwrap_or_else(PoisonError::into_inner);
+                let mut shard = self.shards[index]
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner);
                 for chunk in &chunks {
                     for (tag, record) in chunk.buffers.records(index) {
                         fresh += usize::from(shard.offer(tag, record) == Offered::New);
@@ -139,18 +156,33 @@ impl Shared {
     fn guarded(&self, work: AssertUnwindSafe<impl FnOnce()>) {
         if let Err(payload) = catch_unwind(work) {
             self.halt.store(true, Ordering::Relaxed);
-            self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
+            self.panic
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert(payload);
         }
     }
 
     fn bytes(&self) -> usize {
-        let shards = self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).bytes());
-        let chunks = self.chunks.iter().map(|chunk| chunk.read().unwrap_or_else(PoisonError::into_inner).buffers.bytes());
+        let shards = self
+            .shards
+            .iter()
+            .map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).bytes());
+        let chunks = self.chunks.iter().map(|chunk| {
+            chunk
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .buffers
+                .bytes()
+        });
         shards.sum::<usize>() + chunks.sum::<usize>()
     }
 
     fn stored(&self) -> usize {
-        self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).bytes()).sum()
+        self.shards
+            .iter()
+            .map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).bytes())
+            .sum()
     }
 }
 
@@ -163,9 +195,17 @@ struct Limits<'a> {
 impl Limits<'_> {
     /// The limits that do not wait for the end of a batch.
     fn interrupted(&self) -> Option<Ended> {
-        if self.options.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+        if self
+            .options
+            .stop
+            .is_some_and(|stop| stop.load(Ordering::Relaxed))
+        {
             Some(Ended::Stopped)
-        } else if self.options.timeout.is_some_and(|timeout| self.began.elapsed() >= timeout) {
+        } else if self
+            .options
+            .timeout
+            .is_some_and(|timeout| self.began.elapsed() >= timeout)
+        {
             Some(Ended::Time)
         } else {
             None
@@ -174,8 +214,18 @@ impl Limits<'_> {
 
     fn reached(&self, states: u64, bytes: impl FnOnce() -> usize) -> Option<Ended> {
         let interrupted = self.interrupted();
-        let states = || self.options.max_states.is_some_and(|most| states >= most).then_some(Ended::States);
-        let memory = || self.options.max_memory.is_some_and(|most| bytes() >= most).then_some(Ended::Memory);
+        let states = || {
+            self.options
+                .max_states
+                .is_some_and(|most| states >= most)
+                .then_some(Ended::States)
+        };
+        let memory = || {
+            self.options
+                .max_memory
+                .is_some_and(|most| bytes() >= most)
+                .then_some(Ended::Memory)
+        };
         interrupted.or_else(states).or_else(memory)
     }
 }
@@ -194,9 +244,20 @@ impl Drop for Release<'_> {
 }
 
 /// Searches; for `hunt` until a level has a match.
-pub(crate) fn search<S: System>(system: &S, options: &Options, hunt: Option<Hunt<'_, S::State>>) -> (Report, Hunted) {
-    assert!(system.actors() <= 64, "a system has at most 64 actors, not {}", system.actors());
-    let limits = Limits { options, began: Instant::now() };
+pub(crate) fn search<S: System>(
+    system: &S,
+    options: &Options,
+    hunt: Option<Hunt<'_, S::State>>,
+) -> (Report, Hunted) {
+    assert!(
+        system.actors() <= 64,
+        "a system has at most 64 actors, not {}",
+        system.actors()
+    );
+    let limits = Limits {
+        options,
+        began: Instant::now(),
+    };
     let shared = Shared::new();
     let workers = options.workers.max(1);
     let others = workers - 1;
@@ -220,9 +281,18 @@ pub(crate) fn search<S: System>(system: &S, options: &Options, hunt: Option<Hunt
                 }
             }));
         }
-        let release = (others > 0).then_some(Release { shared: &shared, barrier: &barrier });
+        let release = (others > 0).then_some(Release {
+            shared: &shared,
+            barrier: &barrier,
+        });
         let mut first = make();
-        let run = levels(system, &shared, &mut first, &limits, (others > 0).then_some(&barrier));
+        let run = levels(
+            system,
+            &shared,
+            &mut first,
+            &limits,
+            (others > 0).then_some(&barrier),
+        );
         drop(release);
         done.push(first.finish());
         for join in joins {
@@ -230,16 +300,28 @@ pub(crate) fn search<S: System>(system: &S, options: &Options, hunt: Option<Hunt
         }
         run
     });
-    if let Some(payload) = shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(payload) = shared
+        .panic
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+    {
         resume_unwind(payload);
     }
     let bytes = shared.stored();
     let hunted = *shared.hunted.lock().unwrap_or_else(PoisonError::into_inner);
     let store = Store {
-        shards: shared.shards.into_iter().map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner)).collect(),
+        shards: shared
+            .shards
+            .into_iter()
+            .map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner))
+            .collect(),
     };
     let elapsed = limits.began.elapsed();
-    (Report::new(store, run, bytes, elapsed, options.reductions, done), hunted)
+    (
+        Report::new(store, run, bytes, elapsed, options.reductions, done),
+        hunted,
+    )
 }
 
 /// What the level loop counted.
@@ -257,12 +339,20 @@ fn levels<S: System>(
     limits: &Limits,
     barrier: Option<&Barrier>,
 ) -> Run {
-    let mut run = Run { ended: Ended::Complete, levels: Vec::new(), pieces: Vec::new() };
+    let mut run = Run {
+        ended: Ended::Complete,
+        levels: Vec::new(),
+        pieces: Vec::new(),
+    };
     let mut told = Duration::ZERO;
     let mut states = 0;
     let mut buffers = Buffers::default();
     system.initial(&mut |state| worker.initial(state, &mut buffers));
-    shared.hunted.lock().unwrap_or_else(PoisonError::into_inner).merge(worker.hunted);
+    shared
+        .hunted
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .merge(worker.hunted);
     for (index, shard) in shared.shards.iter().enumerate() {
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
         for (tag, record) in buffers.records(index) {
@@ -273,10 +363,16 @@ fn levels<S: System>(
     while level_size > 0 {
         run.levels.push(level_size);
         level_size = 0;
-        let mut pieces = shared.pieces.write().unwrap_or_else(PoisonError::into_inner);
+        let mut pieces = shared
+            .pieces
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         pieces.clear();
         for (index, shard) in shared.shards.iter().enumerate() {
-            shard.write().unwrap_or_else(PoisonError::into_inner).advance(index, &mut pieces);
+            shard
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .advance(index, &mut pieces);
         }
         let pieces_used = pieces.len();
         if limits.options.livelock {
@@ -301,7 +397,12 @@ fn levels<S: System>(
             states += fresh;
             level_size += fresh;
             let reached = limits.reached(states, || shared.bytes());
-            let halted = || shared.halt.load(Ordering::Relaxed).then_some(Ended::Stopped);
+            let halted = || {
+                shared
+                    .halt
+                    .load(Ordering::Relaxed)
+                    .then_some(Ended::Stopped)
+            };
             if let Some(ended) = reached.or_else(halted) {
                 run.ended = ended;
                 run.levels.extend(Some(level_size).filter(|size| *size > 0));
@@ -313,11 +414,23 @@ fn levels<S: System>(
             {
                 told = elapsed;
                 let level = shared.level.load(Ordering::Relaxed);
-                progress(&Progress { states, level, transitions: shared.transitions.load(Ordering::Relaxed), bytes: shared.bytes(), elapsed });
+                progress(&Progress {
+                    states,
+                    level,
+                    transitions: shared.transitions.load(Ordering::Relaxed),
+                    bytes: shared.bytes(),
+                    elapsed,
+                });
             }
         }
         shared.level.fetch_add(1, Ordering::Relaxed);
-        if shared.hunted.lock().unwrap_or_else(PoisonError::into_inner).found.is_some() {
+        if shared
+            .hunted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .found
+            .is_some()
+        {
             break;
         }
     }
@@ -336,7 +449,10 @@ fn fill(shared: &Shared, next: &mut usize) -> u32 {
             records += pieces[*next].records;
             *next += 1;
         }
-        shared.chunks[used].write().unwrap_or_else(PoisonError::into_inner).pieces = start..*next;
+        shared.chunks[used]
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pieces = start..*next;
         used += 1;
         all += records;
     }

@@ -85,7 +85,11 @@ impl Shard {
             return Offered::Known;
         }
         let offset = self.arena.push(&bytes[..length]);
-        assert!(offset < crate::store::MOST_BYTES, "a shard holds at most {} bytes", crate::store::MOST_BYTES);
+        assert!(
+            offset < crate::store::MOST_BYTES,
+            "a shard holds at most {} bytes",
+            crate::store::MOST_BYTES
+        );
         self.slots[slot] = u64::from(tag) << OFFSET | (offset + 1);
         self.states += 1;
         if self.behind_mark == 0 {
@@ -110,7 +114,11 @@ impl Shard {
 
     /// Where `packed` is stored, if it is.
     pub(crate) fn find(&self, tag: u32, packed: &[u8]) -> Option<u64> {
-        if self.slots.is_empty() { None } else { self.probe(tag, packed).1 }
+        if self.slots.is_empty() {
+            None
+        } else {
+            self.probe(tag, packed).1
+        }
     }
 
     /// The slot of a state that is stored here.
@@ -125,7 +133,8 @@ impl Shard {
 
     /// Is `packed` in this level or in an earlier one?
     pub(crate) fn settled(&self, tag: u32, packed: &[u8]) -> bool {
-        self.find(tag, packed).is_some_and(|offset| offset < self.settled)
+        self.find(tag, packed)
+            .is_some_and(|offset| offset < self.settled)
     }
 
     /// Begins the next level: appends its pieces to `pieces`, as shard number `shard`.
@@ -134,9 +143,21 @@ impl Shard {
         for (index, start) in self.marks.iter().enumerate() {
             let (end, records) = match self.marks.get(index + 1) {
                 Some(next) => (*next, PIECE),
-                None => (end, if self.behind_mark == 0 { PIECE } else { self.behind_mark }),
+                None => (
+                    end,
+                    if self.behind_mark == 0 {
+                        PIECE
+                    } else {
+                        self.behind_mark
+                    },
+                ),
             };
-            pieces.push(Piece { shard, start: *start, end, records });
+            pieces.push(Piece {
+                shard,
+                start: *start,
+                end,
+                records,
+            });
         }
         self.marks.clear();
         self.behind_mark = 0;
@@ -175,7 +196,9 @@ impl Shard {
 
     /// Bytes of memory held.
     pub(crate) fn bytes(&self) -> usize {
-        self.arena.bytes() + self.slots.capacity() * size_of::<u64>() + self.marks.capacity() * size_of::<u64>()
+        self.arena.bytes()
+            + self.slots.capacity() * size_of::<u64>()
+            + self.marks.capacity() * size_of::<u64>()
     }
 }
 
@@ -199,8 +222,10 @@ mod tests {
             }
         }
         assert_eq!(shard.states(), 20_000);
-        let found: Vec<u32> =
-            shard.records(0, shard.end()).map(|(_, packed)| u32::from_le_bytes(packed.try_into().unwrap())).collect();
+        let found: Vec<u32> = shard
+            .records(0, shard.end())
+            .map(|(_, packed)| u32::from_le_bytes(packed.try_into().unwrap()))
+            .collect();
         assert!(found.into_iter().eq(0..20_000));
     }
 
@@ -227,16 +252,35 @@ mod tests {
             for n in expected.clone() {
                 offer(&mut shard, &n.to_le_bytes());
             }
-            assert!(level == 0 || !shard.settled(tag(hash(&expected.start.to_le_bytes())), &expected.start.to_le_bytes()));
+            assert!(
+                level == 0
+                    || !shard.settled(
+                        tag(hash(&expected.start.to_le_bytes())),
+                        &expected.start.to_le_bytes()
+                    )
+            );
             let mut pieces = Vec::new();
             shard.advance(3, &mut pieces);
             assert_eq!(pieces.iter().map(|piece| piece.records).sum::<u32>(), level);
             let found = pieces.iter().flat_map(|piece| {
-                assert_eq!(shard.records(piece.start, piece.end).count(), piece.records as usize);
+                assert_eq!(
+                    shard.records(piece.start, piece.end).count(),
+                    piece.records as usize
+                );
                 shard.records(piece.start, piece.end)
             });
-            assert!(found.map(|(_, packed)| u32::from_le_bytes(packed.try_into().unwrap())).eq(expected.clone()));
-            assert!(level == 0 || shard.settled(tag(hash(&expected.start.to_le_bytes())), &expected.start.to_le_bytes()));
+            assert!(
+                found
+                    .map(|(_, packed)| u32::from_le_bytes(packed.try_into().unwrap()))
+                    .eq(expected.clone())
+            );
+            assert!(
+                level == 0
+                    || shard.settled(
+                        tag(hash(&expected.start.to_le_bytes())),
+                        &expected.start.to_le_bytes()
+                    )
+            );
         }
     }
 }

@@ -23,12 +23,30 @@ pub enum Shortest {
 /// and `wanted` must then not depend on names. Effort never shrinks on the way, so states above a limit are left out and the limit
 /// is raised, one value that occurs after the other, until there is a match: a bug that needs two calls is found among the
 /// states of two calls. Limits of `options` hold for each of these searches.
-pub fn shortest<S: System>(system: &S, options: &Options, wanted: impl Fn(&S::State) -> bool + Sync) -> Shortest {
-    let reductions = Reductions { symmetry: options.reductions.symmetry, ..Reductions::NONE };
-    let options = Options { reductions, livelock: false, ..*options };
+pub fn shortest<S: System>(
+    system: &S,
+    options: &Options,
+    wanted: impl Fn(&S::State) -> bool + Sync,
+) -> Shortest {
+    let reductions = Reductions {
+        symmetry: options.reductions.symmetry,
+        ..Reductions::NONE
+    };
+    let options = Options {
+        reductions,
+        livelock: false,
+        ..*options
+    };
     let mut limit = (0, 0);
     loop {
-        let (report, hunted) = search(system, &options, Some(Hunt { wanted: &wanted, limit }));
+        let (report, hunted) = search(
+            system,
+            &options,
+            Some(Hunt {
+                wanted: &wanted,
+                limit,
+            }),
+        );
         if let Some(id) = hunted.found {
             return Shortest::Found(report.witness(system, id));
         }

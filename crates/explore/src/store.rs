@@ -60,7 +60,9 @@ impl Store {
     pub(crate) fn find(&self, packed: &[u8]) -> Option<StateId> {
         let hash = hash(packed);
         let shard = shard_of(hash);
-        self.shards[shard].find(tag(hash), packed).map(|offset| StateId::new(shard, offset))
+        self.shards[shard]
+            .find(tag(hash), packed)
+            .map(|offset| StateId::new(shard, offset))
     }
 
     /// The slot of a state in the table of its shard.
@@ -72,7 +74,9 @@ impl Store {
     /// Every state, shard by shard.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (StateId, &[u8])> {
         self.shards.iter().enumerate().flat_map(|(index, shard)| {
-            shard.records(0, shard.end()).map(move |(offset, packed)| (StateId::new(index, offset), packed))
+            shard
+                .records(0, shard.end())
+                .map(move |(offset, packed)| (StateId::new(index, offset), packed))
         })
     }
 

@@ -108,11 +108,17 @@ pub struct Footprint {
 
 impl Footprint {
     /// Touches everything.
-    pub const ALL: Footprint = Footprint { reads: u128::MAX, writes: u128::MAX };
+    pub const ALL: Footprint = Footprint {
+        reads: u128::MAX,
+        writes: u128::MAX,
+    };
 
     /// What either of two touches.
     pub fn union(self, other: Footprint) -> Footprint {
-        Footprint { reads: self.reads | other.reads, writes: self.writes | other.writes }
+        Footprint {
+            reads: self.reads | other.reads,
+            writes: self.writes | other.writes,
+        }
     }
 
     /// Would the order of two steps with these footprints matter?
@@ -132,7 +138,10 @@ pub struct Choice {
 impl Choice {
     /// The alternative with this number. 0 always exists.
     pub fn number(number: u32) -> Choice {
-        Choice { rest: number, fanout: 1 }
+        Choice {
+            rest: number,
+            fanout: 1,
+        }
     }
 
     /// One of `0..ways`; `ways` must not be 0.

@@ -27,10 +27,19 @@ impl Witness {
         let mut state = initial(system, self.initial);
         for step in &self.steps {
             each(&state, *step);
-            assert!(system.enabled(&state, step.actor), "actor {} is blocked", step.actor);
+            assert!(
+                system.enabled(&state, step.actor),
+                "actor {} is blocked",
+                step.actor
+            );
             let mut choice = Choice::number(step.choice);
             system.step(&mut state, step.actor, &mut choice);
-            assert!(choice.valid(), "actor {} has no alternative {}", step.actor, step.choice);
+            assert!(
+                choice.valid(),
+                "actor {} has no alternative {}",
+                step.actor,
+                step.choice
+            );
         }
         state
     }
@@ -63,8 +72,13 @@ impl Report {
         if seen.inside {
             let mut expander = Expander::with_trails(system, self.reductions);
             expander.expand_every_way(&state, system.flags(&state));
-            let inside = expander.inside.iter().find(|inside| inside.flags >> bit & 1 == 1 && inside.effort == seen.effort);
-            witness.steps.extend(&inside.expect("the flag is seen after this state").trail);
+            let inside = expander
+                .inside
+                .iter()
+                .find(|inside| inside.flags >> bit & 1 == 1 && inside.effort == seen.effort);
+            witness
+                .steps
+                .extend(&inside.expect("the flag is seen after this state").trail);
         }
         witness
     }
@@ -81,13 +95,24 @@ impl Report {
         };
         let mut initials = Vec::new();
         system.initial(&mut |state| initials.push(state));
-        let number = initials.iter().position(|state| is(state, path[0])).expect("the path begins at an initial state");
+        let number = initials
+            .iter()
+            .position(|state| is(state, path[0]))
+            .expect("the path begins at an initial state");
         let mut state = initials.swap_remove(number);
-        let mut witness = Witness { initial: number, steps: Vec::new() };
+        let mut witness = Witness {
+            initial: number,
+            steps: Vec::new(),
+        };
         for next in &path[1..] {
             expander.expand_every_way(&state, system.flags(&state));
-            let found = expander.successors.iter().position(|successor| is(&successor.state, *next));
-            let found = expander.successors.swap_remove(found.expect("a stored state is a successor of its parent"));
+            let found = expander
+                .successors
+                .iter()
+                .position(|successor| is(&successor.state, *next));
+            let found = expander
+                .successors
+                .swap_remove(found.expect("a stored state is a successor of its parent"));
             witness.steps.extend(found.trail);
             state = found.state;
         }

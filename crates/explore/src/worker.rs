@@ -61,7 +61,11 @@ pub(crate) struct Harvest {
 }
 
 impl<'s, S: System> Worker<'s, S> {
-    pub(crate) fn new(system: &'s S, reductions: Reductions, hunt: Option<Hunt<'s, S::State>>) -> Self {
+    pub(crate) fn new(
+        system: &'s S,
+        reductions: Reductions,
+        hunt: Option<Hunt<'s, S::State>>,
+    ) -> Self {
         Worker {
             system,
             reductions,
@@ -90,22 +94,50 @@ impl<'s, S: System> Worker<'s, S> {
     {
         for (offset, packed) in shards[piece.shard].records(piece.start, piece.end) {
             let state = self.system.unpack(packed);
-            self.state(shards, &state, StateId::new(piece.shard, offset), depth, buffers);
+            self.state(
+                shards,
+                &state,
+                StateId::new(piece.shard, offset),
+                depth,
+                buffers,
+            );
         }
     }
 
-    fn state<L>(&mut self, shards: &[L], state: &S::State, id: StateId, depth: u32, buffers: &mut Buffers)
-    where
+    fn state<L>(
+        &mut self,
+        shards: &[L],
+        state: &S::State,
+        id: StateId,
+        depth: u32,
+        buffers: &mut Buffers,
+    ) where
         L: Deref<Target = Shard>,
     {
-        let Worker { system, reductions, packed, .. } = self;
+        let Worker {
+            system,
+            reductions,
+            packed,
+            ..
+        } = self;
         let flags = system.flags(state);
         if flags != 0 {
             let effort = system.effort(state);
-            self.found.flags(flags, Sighting { effort, depth, state: id, inside: false });
+            self.found.flags(
+                flags,
+                Sighting {
+                    effort,
+                    depth,
+                    state: id,
+                    inside: false,
+                },
+            );
         }
         if self.hunt.as_ref().is_some_and(|hunt| (hunt.wanted)(state)) {
-            self.hunted.merge(Hunted { found: Some(id), beyond: None });
+            self.hunted.merge(Hunted {
+                found: Some(id),
+                beyond: None,
+            });
         }
         if system.done(state) {
             packed.clear();
@@ -122,7 +154,15 @@ impl<'s, S: System> Worker<'s, S> {
             self.found.deadlocks.add(id, depth);
         }
         for seen in &self.expander.inside {
-            self.found.flags(seen.flags, Sighting { effort: seen.effort, depth: depth + 1, state: id, inside: true });
+            self.found.flags(
+                seen.flags,
+                Sighting {
+                    effort: seen.effort,
+                    depth: depth + 1,
+                    state: id,
+                    inside: true,
+                },
+            );
         }
         self.transitions += self.expander.successors.len() as u64;
         for next in &mut self.expander.successors {
@@ -134,23 +174,40 @@ impl<'s, S: System> Worker<'s, S> {
     }
 
     pub(crate) fn finish(self) -> Harvest {
-        Harvest { found: self.found, transitions: self.transitions, steps: self.expander.steps }
+        Harvest {
+            found: self.found,
+            transitions: self.transitions,
+            steps: self.expander.steps,
+        }
     }
 }
 
 /// Is this state within the limit of the hunt, if there is one?
-fn followed<S: System>(system: &S, hunt: &Option<Hunt<'_, S::State>>, hunted: &mut Hunted, state: &S::State) -> bool {
+fn followed<S: System>(
+    system: &S,
+    hunt: &Option<Hunt<'_, S::State>>,
+    hunted: &mut Hunted,
+    state: &S::State,
+) -> bool {
     let Some(hunt) = hunt else { return true };
     let effort = system.effort(state);
     if effort > hunt.limit {
-        hunted.merge(Hunted { found: None, beyond: Some(effort) });
+        hunted.merge(Hunted {
+            found: None,
+            beyond: Some(effort),
+        });
         return false;
     }
     true
 }
 
 /// The packed form under which a state is stored.
-pub(crate) fn pack<S: System>(system: &S, reductions: Reductions, state: &mut S::State, packed: &mut Vec<u8>) {
+pub(crate) fn pack<S: System>(
+    system: &S,
+    reductions: Reductions,
+    state: &mut S::State,
+    packed: &mut Vec<u8>,
+) {
     if reductions.symmetry {
         system.canonical(state);
     }

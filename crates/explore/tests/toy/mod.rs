@@ -24,7 +24,7 @@ pub enum Op {
     Choose(u8),
     /// Raises a flag for ever if the register has this value.
     Flag(u8, u8),
-    /// Goes elsewhere if the register is not 0.
+    /// Goes back so many instructions if the register is not 0; 0 is this one.
     Loop(u8),
 }
 
@@ -54,11 +54,17 @@ pub struct State {
 impl Machine {
     pub fn new(programs: Vec<Vec<Op>>) -> Machine {
         assert!(programs.len() <= 4);
-        Machine { programs, daemons: 0, symmetric: false }
+        Machine {
+            programs,
+            daemons: 0,
+            symmetric: false,
+        }
     }
 
     fn op(&self, state: &State, actor: usize) -> Option<Op> {
-        self.programs[actor].get(usize::from(state.pc[actor])).copied()
+        self.programs[actor]
+            .get(usize::from(state.pc[actor]))
+            .copied()
     }
 
     fn is_daemon(&self, actor: usize) -> bool {
@@ -86,7 +92,11 @@ impl Machine {
                         match *op {
                             Op::Lock(other) if other == lock => held = true,
                             Op::Unlock(other) if other == lock => held = false,
-                            Op::Load(v) | Op::Store(v) | Op::Set(v, _) | Op::Await(v, _) if v == variable => return held,
+                            Op::Load(v) | Op::Store(v) | Op::Set(v, _) | Op::Await(v, _)
+                                if v == variable =>
+                            {
+                                return held;
+                            }
                             _ => {}
                         }
                         true
@@ -111,7 +121,13 @@ impl System for Machine {
     type State = State;
 
     fn initial(&self, each: &mut dyn FnMut(State)) {
-        each(State { pc: [0; 4], register: [0; 4], variable: [0; VARIABLES], owner: [FREE; LOCKS], flags: 0 });
+        each(State {
+            pc: [0; 4],
+            register: [0; 4],
+            variable: [0; VARIABLES],
+            owner: [FREE; LOCKS],
+            flags: 0,
+        });
     }
 
     fn actors(&self) -> usize {
@@ -148,9 +164,9 @@ impl System for Machine {
                     state.flags |= 1 << bit;
                 }
             }
-            Op::Loop(to) => {
+            Op::Loop(back) => {
                 if state.register[actor] != 0 {
-                    state.pc[actor] = to;
+                    state.pc[actor] = state.pc[actor].saturating_sub(back + 1);
                 }
             }
         }
@@ -203,7 +219,9 @@ impl System for Machine {
         // Which actor has which locks belongs to the actor: sorting by all that it is gives a true canonical form.
         let mut all: Vec<(u8, u8, u8, usize)> = (0..self.programs.len())
             .map(|actor| {
-                let held = (0..LOCKS).filter(|lock| state.owner[*lock] == actor as u8).fold(0, |set, lock| set | 1 << lock);
+                let held = (0..LOCKS)
+                    .filter(|lock| state.owner[*lock] == actor as u8)
+                    .fold(0, |set, lock| set | 1 << lock);
                 (state.pc[actor], state.register[actor], held, actor)
             })
             .collect();
@@ -223,7 +241,11 @@ impl System for Machine {
             Op::Lock(_) => Mover::Right,
             Op::Unlock(_) => Mover::Left,
             Op::Add | Op::Choose(_) | Op::Loop(_) | Op::Flag(..) => Mover::Both,
-            Op::Load(variable) | Op::Store(variable) | Op::Set(variable, _) if self.protected(variable) => Mover::Both,
+            Op::Load(variable) | Op::Store(variable) | Op::Set(variable, _)
+                if self.protected(variable) =>
+            {
+                Mover::Both
+            }
             _ => Mover::None,
         }
     }
@@ -239,9 +261,19 @@ impl System for Machine {
     fn future(&self, state: &State, actor: usize) -> Footprint {
         let program = &self.programs[actor];
         let looping = program.iter().any(|op| matches!(op, Op::Loop(_)));
-        let from = if looping { 0 } else { usize::from(state.pc[actor]) };
-        let rest = if usize::from(state.pc[actor]) < program.len() { &program[from..] } else { &[] };
-        rest.iter().map(|op| Machine::touched(*op)).fold(Footprint::default(), Footprint::union)
+        let from = if looping {
+            0
+        } else {
+            usize::from(state.pc[actor])
+        };
+        let rest = if usize::from(state.pc[actor]) < program.len() {
+            &program[from..]
+        } else {
+            &[]
+        };
+        rest.iter()
+            .map(|op| Machine::touched(*op))
+            .fold(Footprint::default(), Footprint::union)
     }
 
     fn invisible(&self, state: &State, actor: usize) -> bool {
