@@ -14,7 +14,8 @@
 //! - a run ends where the program is done;
 //! - movers are as [`System::mover`] demands: they have no part in `done` or the outcome, and hide no flag. Flags are looked
 //!   at after every step of a run;
-//! - a run is cut after [`LONGEST_RUN`] steps, so that it ends. To cut one is always right: it only stores more states.
+//! - a run is cut after [`LONGEST_RUN`] steps, so that it ends, and once it is one of more than [`WIDEST_RUN`] alternatives, so
+//!   that a loop of choices does not explode. To cut one is always right: it only stores more states.
 //!
 //! # Commuting steps
 //!
@@ -30,6 +31,8 @@ use crate::system::{Choice, Footprint, Mover, System};
 
 /// Steps in one transition, at most.
 pub(crate) const LONGEST_RUN: usize = 64;
+/// A transition goes on while its choices so far had no more alternatives than this, multiplied.
+pub(crate) const WIDEST_RUN: u32 = 64;
 
 /// One step of a schedule: who, and which of the alternatives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +72,8 @@ enum Run {
 struct Sofar {
     actor: usize,
     steps: usize,
+    /// Alternatives that its choices had.
+    width: u32,
     /// It took a step that is no right mover.
     committed: bool,
 }
@@ -150,6 +155,7 @@ impl<'s, S: System> Expander<'s, S> {
                         Sofar {
                             actor,
                             steps: 0,
+                            width: 1,
                             committed: false,
                         },
                         Run::Alone(others),
@@ -168,6 +174,7 @@ impl<'s, S: System> Expander<'s, S> {
                 Sofar {
                     actor,
                     steps: 0,
+                    width: 1,
                     committed: false,
                 },
                 Run::Movers,
@@ -211,6 +218,7 @@ impl<'s, S: System> Expander<'s, S> {
                 Sofar {
                     actor,
                     steps: 0,
+                    width: 1,
                     committed: false,
                 },
                 Run::Alone(others),
@@ -251,11 +259,6 @@ impl<'s, S: System> Expander<'s, S> {
     fn run(&mut self, from: &S::State, mover: Mover, before: Sofar, kind: Run) {
         let actor = before.actor;
         let committed = before.committed || !matches!(mover, Mover::Right | Mover::Both);
-        let after = Sofar {
-            actor,
-            steps: before.steps + 1,
-            committed,
-        };
         let mut number = 0;
         let mut fanout = 1;
         while number < fanout {
@@ -271,6 +274,13 @@ impl<'s, S: System> Expander<'s, S> {
                         choice: number,
                     });
                 }
+                let width = before.width.saturating_mul(choice.fanout());
+                let after = Sofar {
+                    actor,
+                    steps: before.steps + 1,
+                    width,
+                    committed,
+                };
                 match self.goes_on(&next, after, kind) {
                     Some(mover) => {
                         self.look(&next);
@@ -289,13 +299,13 @@ impl<'s, S: System> Expander<'s, S> {
         let Sofar {
             actor,
             steps,
+            width,
             committed,
         } = run;
-        if !self.reductions.movers
-            || steps == LONGEST_RUN
-            || self.system.done(state)
-            || !self.system.enabled(state, actor)
-        {
+        if !self.reductions.movers || steps == LONGEST_RUN || width > WIDEST_RUN {
+            return None;
+        }
+        if self.system.done(state) || !self.system.enabled(state, actor) {
             return None;
         }
         match kind {

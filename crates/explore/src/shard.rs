@@ -49,7 +49,7 @@ pub(crate) fn tag(hash: u64) -> u32 {
 impl Shard {
     /// The slot where the search for `tag` begins: tags in order are spread over the slots in order.
     fn home(&self, tag: u32) -> usize {
-        (u64::from(tag) * self.slots.len() as u64 >> TAG) as usize
+        ((u64::from(tag) * self.slots.len() as u64) >> TAG) as usize
     }
 
     /// The slot that holds `packed`, or else the empty slot where it belongs. The table must not be empty.

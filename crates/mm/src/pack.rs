@@ -233,6 +233,16 @@ macro_rules! packed {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name { $($(#[$vmeta])* $variant $({ $($(#[$fmeta])* #[allow(missing_docs)] $field: $ty),* })?,)* }
+        #[allow(dead_code)]
+        impl $name {
+            /// The names of all variants.
+            pub const VARIANTS: &'static [&'static str] = &[$(stringify!($variant),)*];
+
+            /// The name of this one.
+            pub fn variant(&self) -> &'static str {
+                match self { $($name::$variant $({ $($field: _),* })? => stringify!($variant),)* }
+            }
+        }
         impl $crate::pack::Pack for $name {
             fn pack(&self, w: &mut $crate::pack::Writer) {
                 #[allow(clippy::enum_variant_names, non_camel_case_types, dead_code)]

@@ -31,6 +31,20 @@ macro_rules! calls {
         }
 
         impl Call {
+            /// Every step of every call: the path and the step's name.
+            pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
+                let paths: &[(&'static str, &[&'static str])] = &[$((stringify!($variant), <$path>::VARIANTS),)+];
+                paths.iter().flat_map(|(path, steps)| steps.iter().map(move |step| (*path, *step)))
+            }
+
+            /// The path and the name of the next step.
+            fn step_name(&self) -> (&'static str, &'static str) {
+                match self {
+                    Call::Idle => ("", ""),
+                    $(Call::$variant { p } => (stringify!($variant), p.variant()),)+
+                }
+            }
+
             fn describe(&self, v: &View) -> Step {
                 match self {
                     Call::Idle => step("", ""),
@@ -147,6 +161,11 @@ impl Task {
         } else {
             self.fault.describe(v)
         }
+    }
+
+    /// The path and the name of the next step: for coverage.
+    pub fn step_name(&self) -> (&'static str, &'static str) {
+        if self.fault == Fault::Idle { self.call.step_name() } else { self.fault.step_name() }
     }
 
     /// Takes the next step: `Some` when the call returned.

@@ -4,6 +4,7 @@
 
 pub mod kernels;
 
+pub mod check;
 pub mod driver;
 pub mod lower;
 pub mod observe;

@@ -189,6 +189,31 @@ impl Fault {
         }
     }
 
+    /// Every step of every fault: the path and the step's name.
+    pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
+        let paths: [(&'static str, &[&'static str]); 6] = [
+            ("Fault", &["Entry", "Present", "MigrationWait", "Userfault"]),
+            ("DoAnonymousPage", DoAnonymousPage::VARIANTS),
+            ("DoWpPage", DoWpPage::VARIANTS),
+            ("WpPageCopy", WpPageCopy::VARIANTS),
+            ("DoSwapPage", DoSwapPage::VARIANTS),
+            ("DoNumaPage", crate::mprotect::DoNumaPage::VARIANTS),
+        ];
+        paths.into_iter().flat_map(|(path, steps)| steps.iter().map(move |step| (path, *step)))
+    }
+
+    /// The path and the name of the next step.
+    pub fn step_name(&self) -> (&'static str, &'static str) {
+        match self {
+            Fault::Anonymous { p } => ("DoAnonymousPage", p.variant()),
+            Fault::Wp { p } => ("DoWpPage", p.variant()),
+            Fault::Copy { p } => ("WpPageCopy", p.variant()),
+            Fault::SwapIn { p } => ("DoSwapPage", p.variant()),
+            Fault::Numa { p } => ("DoNumaPage", p.variant()),
+            other => ("Fault", other.variant()),
+        }
+    }
+
     /// `handle_userfault`: drops the lock and sleeps.
     pub fn userfault(k: &mut Kernel, f: FaultCx) -> Fault {
         match f.lock {

@@ -159,7 +159,6 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
     for state in &mut program.initial {
         state.ideal = program.spec.initial(state);
     }
-    program.cfg.forget();
     Ok(program)
 }
 

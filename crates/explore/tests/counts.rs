@@ -1,0 +1,437 @@
+//! Systems that are small enough to count by hand, or whose counts must not change unnoticed.
+
+mod toy;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cowherd_explore::oracle::oracle;
+use cowherd_explore::{
+    Choice, Ended, Options, Reductions, Report, Shortest, System, explore, shortest,
+};
+use toy::{Machine, Op};
+
+fn full(system: &impl System) -> Report {
+    let options = Options {
+        reductions: Reductions::NONE,
+        livelock: true,
+        ..Options::default()
+    };
+    explore(system, &options)
+}
+
+fn reduced(system: &impl System) -> Report {
+    explore(
+        system,
+        &Options {
+            livelock: true,
+            ..Options::default()
+        },
+    )
+}
+
+/// Takes a lock, counts up a variable, drops the lock.
+fn critical() -> Vec<Op> {
+    vec![
+        Op::Lock(0),
+        Op::Load(0),
+        Op::Add,
+        Op::Store(0),
+        Op::Unlock(0),
+    ]
+}
+
+#[test]
+fn a_critical_section_is_one_transition() {
+    for actors in 1..=4u64 {
+        let machine = Machine::new(vec![critical(); actors as usize]);
+        let report = reduced(&machine);
+        let full = full(&machine);
+        // Who has been through, and in which order: registers remember it.
+        assert!(report.outcomes.keys().eq(full.outcomes.keys()));
+        assert_eq!(report.deadlocks.states, 0);
+        let orders: u64 = (0..=actors)
+            .map(|through| (0..through).map(|n| actors - n).product::<u64>())
+            .sum();
+        assert_eq!(report.states, orders);
+        // Within the section: four more states for each order and each actor that may be next.
+        let inside: u64 = (0..actors)
+            .map(|through| (0..=through).map(|n| actors - n).product::<u64>())
+            .sum();
+        assert_eq!(full.states, orders + 4 * inside);
+    }
+}
+
+#[test]
+fn equal_actors_are_one_state() {
+    for actors in 1..=4usize {
+        let machine = Machine {
+            symmetric: true,
+            ..Machine::new(vec![critical(); actors])
+        };
+        let report = explore(&machine, &Options::default());
+        // How many have been through is all that is left.
+        assert_eq!(report.states, actors as u64 + 1);
+        assert_eq!(report.outcomes.len(), 1);
+    }
+}
+
+#[test]
+fn two_locks_in_two_orders_deadlock() {
+    let order = |a, b| {
+        vec![
+            Op::Lock(a),
+            Op::Lock(b),
+            Op::Add,
+            Op::Unlock(b),
+            Op::Unlock(a),
+        ]
+    };
+    let machine = Machine::new(vec![order(0, 1), order(1, 0)]);
+    for report in [full(&machine), reduced(&machine)] {
+        assert_eq!(report.deadlocks.states, 1);
+        let witness = report.witness(&machine, report.deadlocks.first.unwrap());
+        let actors: Vec<usize> = witness.steps.iter().map(|step| step.actor).collect();
+        assert!(actors == [0, 1] || actors == [1, 0]);
+        assert_eq!(report.livelocks.unwrap().states, 0);
+    }
+}
+
+/// Philosophers at a round table; each takes the fork on the left, then the one on the right.
+struct Table(usize);
+
+impl System for Table {
+    /// Of each philosopher: forks taken, 3 is full.
+    type State = [u8; 8];
+
+    fn initial(&self, each: &mut dyn FnMut(Self::State)) {
+        each([0; 8]);
+    }
+
+    fn actors(&self) -> usize {
+        self.0
+    }
+
+    fn enabled(&self, state: &Self::State, actor: usize) -> bool {
+        let left = state[(actor + 1) % self.0];
+        let right = state[(actor + self.0 - 1) % self.0];
+        match state[actor] {
+            // The fork on the left is the second fork of the neighbour there; the one on the right the first of the other.
+            0 => left != 2,
+            1 => right != 1 && right != 2,
+            2 => true,
+            _ => false,
+        }
+    }
+
+    fn step(&self, state: &mut Self::State, actor: usize, _: &mut Choice) {
+        state[actor] += 1;
+    }
+
+    fn done(&self, state: &Self::State) -> bool {
+        state[..self.0].iter().all(|taken| *taken == 3)
+    }
+
+    fn outcome(&self, _: &Self::State, _: &mut Vec<u8>) {}
+
+    fn pack(&self, state: &Self::State, out: &mut Vec<u8>) {
+        out.extend_from_slice(&state[..self.0]);
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> Self::State {
+        let mut state = [0; 8];
+        state[..self.0].copy_from_slice(bytes);
+        state
+    }
+
+    /// The table may be turned.
+    fn canonical(&self, state: &mut Self::State) {
+        let seats = *state;
+        for turn in 1..self.0 {
+            let mut turned = seats;
+            turned[..self.0].rotate_left(turn);
+            if turned < *state {
+                *state = turned;
+            }
+        }
+    }
+}
+
+#[test]
+fn philosophers_deadlock_in_one_way() {
+    let counts: Vec<(u64, u64)> = (3..=6)
+        .map(|seats| {
+            let (all, turned) = (full(&Table(seats)), reduced(&Table(seats)));
+            assert_eq!(all.states, oracle(&Table(seats), 100_000).unwrap().states);
+            for report in [&all, &turned] {
+                assert_eq!(
+                    (report.deadlocks.states, report.deadlocks.depth),
+                    (1, seats as u32)
+                );
+                assert_eq!(report.outcomes.len(), 1);
+            }
+            (all.states, turned.states)
+        })
+        .collect();
+    // Around the table, nobody who has both forks may sit beside one who holds the fork between them: words of length n without
+    // two such neighbours, of which there are 3 a(n-1) + 2 a(n-2). Turned, they are necklaces.
+    assert_eq!(counts, [(45, 17), (161, 45), (573, 117), (2041, 353)]);
+}
+
+#[test]
+fn a_witness_of_a_turned_table_is_a_schedule_of_the_table() {
+    let report = reduced(&Table(5));
+    let end = report
+        .witness(&Table(5), report.deadlocks.first.unwrap())
+        .replay(&Table(5), |_, _| {});
+    assert_eq!(end[..5], [1; 5]);
+}
+
+#[test]
+fn every_alternative_is_tried() {
+    let tree = Machine::new(vec![vec![
+        Op::Choose(3),
+        Op::Store(0),
+        Op::Choose(2),
+        Op::Store(1),
+        Op::Choose(4),
+    ]]);
+    for report in [full(&tree), reduced(&tree)] {
+        assert_eq!(report.outcomes.len(), 3 * 2 * 4);
+        for (bytes, outcome) in &report.outcomes {
+            let witness = report.witness(&tree, outcome.first);
+            let choices: Vec<u32> = witness.steps.iter().map(|step| step.choice).collect();
+            let expected = [bytes[0], 0, bytes[1], 0, bytes[3]].map(u32::from);
+            assert_eq!(choices, expected);
+        }
+    }
+    assert_eq!(full(&tree).levels, [1, 3, 3, 6, 6, 24]);
+}
+
+#[test]
+fn one_that_turns_for_ever_keeps_nobody_else_from_going() {
+    let turns = vec![Op::Add, Op::Loop(0)];
+    let goes = vec![Op::Set(0, 1), Op::Load(0), Op::Flag(1, 1)];
+    for programs in [vec![turns.clone(), goes.clone()], vec![goes, turns]] {
+        let machine = Machine::new(programs);
+        for report in [full(&machine), reduced(&machine)] {
+            assert!(report.flags.contains_key(&1));
+            // Nothing here ever ends.
+            assert_eq!(report.livelocks.unwrap().states, report.states);
+        }
+    }
+}
+
+#[test]
+fn a_livelock_is_found_behind_states_that_can_still_end() {
+    // Goes round while it chooses 1, ends with 0, and is caught by 2.
+    let machine = Machine::new(vec![
+        vec![Op::Choose(2), Op::Loop(1), Op::Set(1, 1)],
+        vec![Op::Choose(2), Op::Store(0), Op::Loop(0)],
+    ]);
+    let report = full(&machine);
+    assert_eq!(
+        report.livelocks.unwrap().states,
+        oracle(&machine, 1000).unwrap().livelocks
+    );
+    let first = report.livelocks.unwrap().first.unwrap();
+    let witness = report.witness(&machine, first);
+    assert_eq!(
+        witness
+            .steps
+            .iter()
+            .map(|step| (step.actor, step.choice))
+            .collect::<Vec<_>>(),
+        [(1, 1)]
+    );
+    assert!(reduced(&machine).livelocks.unwrap().states > 0);
+}
+
+#[test]
+fn the_cheapest_witness_has_the_least_effort_and_then_the_fewest_steps() {
+    // Alone, the first raises the flag in six steps; with the help of the second, in four.
+    let machine = Machine::new(vec![
+        vec![
+            Op::Load(0),
+            Op::Flag(0, 1),
+            Op::Add,
+            Op::Add,
+            Op::Add,
+            Op::Flag(0, 3),
+        ],
+        vec![Op::Set(0, 1)],
+    ]);
+    let flag = |state: &toy::State| machine.flags(state) != 0;
+    let Shortest::Found(witness) = shortest(&machine, &Options::default(), flag) else {
+        panic!()
+    };
+    assert_eq!(
+        witness
+            .steps
+            .iter()
+            .map(|step| step.actor)
+            .collect::<Vec<_>>(),
+        [0; 6]
+    );
+    assert_eq!(full(&machine).flags[&0].first.depth, 3);
+    assert_eq!(
+        shortest(&machine, &Options::default(), |_| false),
+        Shortest::None
+    );
+}
+
+/// Ten counters, each up to nine: 10^10 states, more than any limit below.
+struct Endless;
+
+impl System for Endless {
+    type State = [u8; 10];
+
+    fn initial(&self, each: &mut dyn FnMut(Self::State)) {
+        each([0; 10]);
+    }
+
+    fn actors(&self) -> usize {
+        10
+    }
+
+    fn enabled(&self, state: &Self::State, actor: usize) -> bool {
+        state[actor] < 9
+    }
+
+    fn step(&self, state: &mut Self::State, actor: usize, _: &mut Choice) {
+        state[actor] += 1;
+    }
+
+    fn done(&self, state: &Self::State) -> bool {
+        *state == [9; 10]
+    }
+
+    fn outcome(&self, _: &Self::State, _: &mut Vec<u8>) {}
+
+    fn pack(&self, state: &Self::State, out: &mut Vec<u8>) {
+        out.extend_from_slice(state);
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> Self::State {
+        bytes.try_into().unwrap()
+    }
+}
+
+#[test]
+fn each_limit_ends_the_search_for_its_own_reason() {
+    for workers in [1, 2] {
+        let options = Options {
+            workers,
+            ..Options::default()
+        };
+        let report = explore(
+            &Endless,
+            &Options {
+                max_states: Some(10_000),
+                ..options
+            },
+        );
+        assert_eq!(report.ended, Ended::States);
+        assert!((10_000..200_000).contains(&report.states));
+        assert_eq!(report.levels.iter().sum::<u64>(), report.states);
+        let report = explore(
+            &Endless,
+            &Options {
+                max_memory: Some(10 << 20),
+                ..options
+            },
+        );
+        assert_eq!(report.ended, Ended::Memory);
+        assert!(report.bytes < 30 << 20);
+        let report = explore(
+            &Endless,
+            &Options {
+                timeout: Some(Duration::from_millis(50)),
+                ..options
+            },
+        );
+        assert_eq!(report.ended, Ended::Time);
+        assert!(report.elapsed < Duration::from_secs(10));
+        let stop = AtomicBool::new(true);
+        let report = explore(
+            &Endless,
+            &Options {
+                stop: Some(&stop),
+                ..options
+            },
+        );
+        assert_eq!(report.ended, Ended::Stopped);
+    }
+    let limited = Options {
+        max_states: Some(1000),
+        ..Options::default()
+    };
+    assert_eq!(
+        shortest(&Endless, &limited, |_| false),
+        Shortest::Unknown(Ended::States)
+    );
+}
+
+#[test]
+fn a_search_can_be_stopped_from_outside_and_says_how_far_it_is() {
+    let stop = AtomicBool::new(false);
+    let progress = |progress: &cowherd_explore::Progress| {
+        assert!(progress.states > 0 && progress.transitions > 0 && progress.bytes > 0);
+        assert!(progress.elapsed >= Duration::from_secs(1));
+        stop.store(true, Ordering::Relaxed);
+    };
+    let options = Options {
+        workers: 2,
+        stop: Some(&stop),
+        progress: Some(&progress),
+        ..Options::default()
+    };
+    assert_eq!(explore(&Endless, &options).ended, Ended::Stopped);
+}
+
+#[test]
+fn a_panic_of_the_system_is_passed_on_and_leaves_no_worker_waiting() {
+    struct Breaks;
+    impl System for Breaks {
+        type State = [u8; 10];
+        fn initial(&self, each: &mut dyn FnMut(Self::State)) {
+            Endless.initial(each);
+        }
+        fn actors(&self) -> usize {
+            10
+        }
+        fn enabled(&self, state: &Self::State, actor: usize) -> bool {
+            Endless.enabled(state, actor)
+        }
+        fn step(&self, state: &mut Self::State, actor: usize, choice: &mut Choice) {
+            assert!(
+                state.iter().map(|n| u32::from(*n)).sum::<u32>() < 8,
+                "broken on purpose"
+            );
+            Endless.step(state, actor, choice);
+        }
+        fn done(&self, _: &Self::State) -> bool {
+            false
+        }
+        fn outcome(&self, _: &Self::State, _: &mut Vec<u8>) {}
+        fn pack(&self, state: &Self::State, out: &mut Vec<u8>) {
+            Endless.pack(state, out);
+        }
+        fn unpack(&self, bytes: &[u8]) -> Self::State {
+            Endless.unpack(bytes)
+        }
+    }
+    for workers in [1, 3] {
+        let run = || {
+            explore(
+                &Breaks,
+                &Options {
+                    workers,
+                    ..Options::default()
+                },
+            )
+        };
+        let payload = std::panic::catch_unwind(run).err().expect("it panics");
+        assert_eq!(payload.downcast_ref(), Some(&"broken on purpose"));
+    }
+}
