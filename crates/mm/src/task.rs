@@ -165,7 +165,11 @@ impl Task {
 
     /// The path and the name of the next step: for coverage.
     pub fn step_name(&self) -> (&'static str, &'static str) {
-        if self.fault == Fault::Idle { self.call.step_name() } else { self.fault.step_name() }
+        if self.fault == Fault::Idle {
+            self.call.step_name()
+        } else {
+            self.fault.step_name()
+        }
     }
 
     /// Takes the next step: `Some` when the call returned.

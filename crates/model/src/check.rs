@@ -164,7 +164,11 @@ pub fn judge(test: &Test, program: &Program, report: &Report, search: &Search) -
     let outcomes: Vec<Outcome> = report
         .outcomes
         .iter()
-        .map(|(bytes, o)| Outcome { bytes: bytes.clone(), states: o.states, satisfies: program.satisfies(prop, bytes) })
+        .map(|(bytes, o)| Outcome {
+            bytes: bytes.clone(),
+            states: o.states,
+            satisfies: program.satisfies(prop, bytes),
+        })
         .collect();
     let yes = outcomes.iter().any(|o| o.satisfies);
     let no = outcomes.iter().any(|o| !o.satisfies);
@@ -199,7 +203,11 @@ pub fn judge(test: &Test, program: &Program, report: &Report, search: &Search) -
         elapsed: report.elapsed,
         consulted,
         had: consulted.intersection(*program.cfg.features()),
-        reached: if search.coverage { reached(program, report) } else { BTreeSet::new() },
+        reached: if search.coverage {
+            reached(program, report)
+        } else {
+            BTreeSet::new()
+        },
     }
 }
 
@@ -226,8 +234,17 @@ pub struct Shared {
 
 impl Shared {
     /// The run of `test` on `profile`: one that serves, or a new one.
-    pub fn check(&mut self, test: &Test, profile: &Profile, search: &Search) -> Result<std::sync::Arc<Run>, Refused> {
-        if let Some(run) = self.runs.iter().find(|run| run.ended == Ended::Complete && run.serves(&profile.features)) {
+    pub fn check(
+        &mut self,
+        test: &Test,
+        profile: &Profile,
+        search: &Search,
+    ) -> Result<std::sync::Arc<Run>, Refused> {
+        if let Some(run) = self
+            .runs
+            .iter()
+            .find(|run| run.ended == Ended::Complete && run.serves(&profile.features))
+        {
             return Ok(run.clone());
         }
         if let Some(refused) = self.refused.get(&profile.name) {

@@ -5,6 +5,7 @@
 pub mod kernels;
 
 pub mod check;
+pub mod diff;
 pub mod driver;
 pub mod lower;
 pub mod observe;
@@ -12,3 +13,4 @@ pub mod program;
 pub mod spec;
 pub mod state;
 pub mod system;
+pub mod witness;

@@ -40,6 +40,8 @@ pub struct Program {
     pub observables: Vec<crate::observe::Observable>,
     /// For each transfer: the cell of its file that its cell 0 would go with, modulo the page (`shift`).
     pub shifts: Vec<i8>,
+    /// The test's names, for people.
+    pub names: TestNames,
     /// Which value each file cell holds at the start.
     pub files: Vec<[u8; MAX_CELLS]>,
 }
@@ -240,4 +242,19 @@ impl Program {
         let s = &self.cfg.sizes;
         s.cpus + s.ios + s.slots + s.cpus
     }
+}
+
+/// The names that a test gives to things.
+#[derive(Clone, Debug, Default)]
+pub struct TestNames {
+    /// Processes.
+    pub processes: Vec<String>,
+    /// Variables.
+    pub pages: Vec<String>,
+    /// Files.
+    pub files: Vec<String>,
+    /// Pipes.
+    pub pipes: Vec<String>,
+    /// Handles of each thread.
+    pub handles: Vec<Vec<String>>,
 }

@@ -58,3 +58,10 @@ impl Spec {
         Ideal
     }
 }
+
+pub fn names(_bits: u32) -> Vec<String> {
+    Vec::new()
+}
+pub fn describe_bits(_bits: u32) -> String {
+    "violates".into()
+}

@@ -199,7 +199,9 @@ impl Fault {
             ("DoSwapPage", DoSwapPage::VARIANTS),
             ("DoNumaPage", crate::mprotect::DoNumaPage::VARIANTS),
         ];
-        paths.into_iter().flat_map(|(path, steps)| steps.iter().map(move |step| (path, *step)))
+        paths
+            .into_iter()
+            .flat_map(|(path, steps)| steps.iter().map(move |step| (path, *step)))
     }
 
     /// The path and the name of the next step.

@@ -11,7 +11,7 @@ use cowherd_mm::*;
 
 use crate::kernels::Profile;
 use crate::observe::Observable;
-use crate::program::{MAX_REGS, Program, RegKind, RegName, Starts, TaskProgram};
+use crate::program::{MAX_REGS, Program, RegKind, RegName, Starts, TaskProgram, TestNames};
 use crate::spec::Spec;
 
 /// Why a test cannot be run.
@@ -151,6 +151,17 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
         spec: Spec::default(),
         observables: Vec::new(),
         shifts: l.shifts,
+        names: TestNames {
+            processes: test.processes.iter().map(|p| p.name.clone()).collect(),
+            pages: test.pages.iter().map(|p| p.name.clone()).collect(),
+            files: test.files.iter().map(|f| f.name.clone()).collect(),
+            pipes: test.pipes.iter().map(|p| p.name.clone()).collect(),
+            handles: test
+                .threads
+                .iter()
+                .map(|t| t.handles.iter().map(|h| h.name.clone()).collect())
+                .collect(),
+        },
         files: test.files.iter().map(|f| init::cells(&f.values)).collect(),
     };
     program.watch(test);

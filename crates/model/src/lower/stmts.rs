@@ -426,7 +426,10 @@ impl Lowering<'_> {
                     Activity::LruAddDrain => Op::DrainAll,
                     Activity::Madvise { at, advice } => advise(*at, *advice, stmt.span)?,
                     other => {
-                        return refuse(stmt.span, format!("`{}` is not modelled yet", other.name()));
+                        return refuse(
+                            stmt.span,
+                            format!("`{}` is not modelled yet", other.name()),
+                        );
                     }
                 };
                 Ok(Stmt {
