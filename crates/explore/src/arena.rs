@@ -1,5 +1,8 @@
 //! Records, one behind the other, in blocks that never move: growing copies nothing and wastes at most one block.
 
+use crate::record;
+use crate::store::StateId;
+
 /// Size of a block. No record is longer, and none crosses from one block into the next.
 const BLOCK: usize = 1 << 16;
 const SHIFT: u32 = BLOCK.trailing_zeros();
@@ -12,15 +15,16 @@ pub(crate) struct Arena {
 
 impl Arena {
     /// Appends a record and returns its offset.
-    pub(crate) fn push(&mut self, record: &[u8]) -> u64 {
+    pub(crate) fn push(&mut self, parent: Option<StateId>, packed: &[u8]) -> u64 {
+        let size = record::size(packed);
         if self
             .blocks
             .last()
-            .is_none_or(|block| block.len() + record.len() > BLOCK)
+            .is_none_or(|block| block.len() + size > BLOCK)
         {
             // Only the first block starts small: most searches are small, and large ones fill every block but the last.
             let first = if self.blocks.is_empty() {
-                512.max(record.len())
+                512.max(size)
             } else {
                 BLOCK
             };
@@ -29,13 +33,11 @@ impl Arena {
         let index = self.blocks.len() - 1;
         let block = &mut self.blocks[index];
         let offset = (index as u64) << SHIFT | block.len() as u64;
-        if block.len() + record.len() > block.capacity() {
-            let wanted = (block.capacity() * 2)
-                .max(block.len() + record.len())
-                .min(BLOCK);
+        if block.len() + size > block.capacity() {
+            let wanted = (block.capacity() * 2).max(block.len() + size).min(BLOCK);
             block.reserve_exact(wanted - block.len());
         }
-        block.extend_from_slice(record);
+        record::write(block, parent, packed);
         offset
     }
 
@@ -77,21 +79,22 @@ mod tests {
     #[test]
     fn records_are_found_in_the_order_of_appending() {
         let mut arena = Arena::default();
+        let longest = record::LONGEST;
         let lengths = (0..5000)
-            .map(|n| 1 + n * 37 % 300)
-            .chain([BLOCK, 1, BLOCK - 1, 1, BLOCK]);
-        let records: Vec<Vec<u8>> = lengths
+            .map(|n| n * 37 % 300)
+            .chain([longest, 1, longest, longest - 20, 1]);
+        let states: Vec<Vec<u8>> = lengths
             .enumerate()
             .map(|(n, length)| vec![n as u8; length])
             .collect();
-        let offsets: Vec<u64> = records.iter().map(|record| arena.push(record)).collect();
+        let offsets: Vec<u64> = states.iter().map(|state| arena.push(None, state)).collect();
         assert!(offsets.is_sorted());
         let mut position = 0;
-        for (record, offset) in records.iter().zip(offsets) {
+        for (state, offset) in states.iter().zip(offsets) {
             position = arena.settle(position);
             assert_eq!(position, offset);
-            assert_eq!(&arena.at(offset)[..record.len()], record);
-            position += record.len() as u64;
+            assert_eq!(record::read(arena.at(offset)).packed, state);
+            position += record::size(state) as u64;
         }
         assert_eq!(position, arena.end());
     }
@@ -100,7 +103,7 @@ mod tests {
     fn at_most_one_block_is_wasted() {
         let mut arena = Arena::default();
         for _ in 0..10_000 {
-            arena.push(&[1; 64]);
+            arena.push(None, &[1; 58]);
         }
         assert!(arena.bytes() <= 640_000 + BLOCK + 1024);
     }

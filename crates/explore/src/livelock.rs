@@ -92,6 +92,7 @@ impl<S: System> Backward<'_, S> {
         }
         let mut found = Vec::with_capacity(self.expander.successors.len());
         for next in &mut self.expander.successors {
+            self.packed.clear();
             pack(
                 self.system,
                 self.report.reductions,

@@ -20,9 +20,9 @@ use crate::system::System;
 use crate::worker::{Hunt, Hunted, Worker};
 
 /// Records in one chunk, at least: what one worker expands at a time.
-const CHUNK: u32 = 128;
+const CHUNK: u32 = 256;
 /// Chunks in a batch. Bounds what the buffers hold.
-const BATCH: usize = 64;
+const BATCH: usize = 16;
 /// A batch with fewer records is not worth waking the other workers for.
 const ALONE: u32 = 512;
 
@@ -134,6 +134,7 @@ impl Shared {
                 .map(|chunk| chunk.read().unwrap_or_else(PoisonError::into_inner))
                 .collect();
             let mut fresh = 0;
+            let mut near = Vec::new();
             loop {
                 let index = self.next_shard.fetch_add(1, Ordering::Relaxed);
                 if index >= SHARDS {
@@ -142,9 +143,13 @@ impl Shared {
                 let mut shard = self.shards[index]
                     .write()
                     .unwrap_or_else(PoisonError::into_inner);
+                shard.touch(
+                    chunks.iter().flat_map(|chunk| chunk.buffers.tags(index)),
+                    &mut near,
+                );
                 for chunk in &chunks {
-                    for (tag, record) in chunk.buffers.records(index) {
-                        fresh += usize::from(shard.offer(tag, record) == Offered::New);
+                    for (tag, parent, packed) in chunk.buffers.entries(index) {
+                        fresh += usize::from(shard.offer(tag, parent, packed) == Offered::New);
                     }
                 }
             }
@@ -355,8 +360,8 @@ fn levels<S: System>(
         .merge(worker.hunted);
     for (index, shard) in shared.shards.iter().enumerate() {
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        for (tag, record) in buffers.records(index) {
-            states += u64::from(shard.offer(tag, record) == Offered::New);
+        for (tag, parent, packed) in buffers.entries(index) {
+            states += u64::from(shard.offer(tag, parent, packed) == Offered::New);
         }
     }
     let mut level_size = states;

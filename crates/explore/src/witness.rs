@@ -90,6 +90,7 @@ impl Report {
         let mut expander = Expander::with_trails(system, self.reductions);
         let mut packed = Vec::new();
         let mut is = |state: &S::State, id: StateId| {
+            packed.clear();
             pack(system, self.reductions, &mut state.clone(), &mut packed);
             packed == self.packed(id)
         };

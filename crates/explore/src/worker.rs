@@ -83,8 +83,9 @@ impl<'s, S: System> Worker<'s, S> {
         if !followed(self.system, &self.hunt, &mut self.hunted, &state) {
             return;
         }
-        pack(self.system, self.reductions, &mut state, &mut self.packed);
-        buffers.push(None, &self.packed);
+        let start = buffers.start();
+        buffers.push(|packed| pack(self.system, self.reductions, &mut state, packed));
+        buffers.sort(start, None);
     }
 
     /// Expands the states of one piece.
@@ -146,6 +147,7 @@ impl<'s, S: System> Worker<'s, S> {
             return;
         }
         let new = |state: &S::State| {
+            packed.clear();
             pack(*system, *reductions, &mut state.clone(), packed);
             let hash = hash(packed);
             !shards[shard_of(hash)].settled(tag(hash), packed)
@@ -165,12 +167,13 @@ impl<'s, S: System> Worker<'s, S> {
             );
         }
         self.transitions += self.expander.successors.len() as u64;
+        let start = buffers.start();
         for next in &mut self.expander.successors {
             if followed(*system, &self.hunt, &mut self.hunted, &next.state) {
-                pack(*system, *reductions, &mut next.state, packed);
-                buffers.push(Some(id), packed);
+                buffers.push(|packed| pack(*system, *reductions, &mut next.state, packed));
             }
         }
+        buffers.sort(start, Some(id));
     }
 
     pub(crate) fn finish(self) -> Harvest {
@@ -201,7 +204,7 @@ fn followed<S: System>(
     true
 }
 
-/// The packed form under which a state is stored.
+/// Appends the packed form under which a state is stored.
 pub(crate) fn pack<S: System>(
     system: &S,
     reductions: Reductions,
@@ -211,6 +214,5 @@ pub(crate) fn pack<S: System>(
     if reductions.symmetry {
         system.canonical(state);
     }
-    packed.clear();
     system.pack(state, packed);
 }
