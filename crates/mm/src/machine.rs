@@ -314,15 +314,22 @@ impl Machine {
         }
     }
 
-    /// Packs all but frames and slots: what can refer to them.
-    pub fn pack_roots(&self, sizes: &Sizes, w: &mut Writer) {
+    /// Packs all but frames and slots: what can refer to them. VMAs hardly ever differ from those of the start (`base`).
+    pub fn pack_roots(&self, sizes: &Sizes, base: &Machine, w: &mut Writer) {
         for mm in 0..sizes.mms {
             self.mms[mm].pack(w);
             if !self.mms[mm].alive {
                 continue;
             }
+            let root = self.mms[mm].root.at();
             for va in 0..sizes.pages {
-                self.vmas[mm][va].pack(w);
+                let vma = &self.vmas[mm][va];
+                if *vma == base.vmas[root][va] {
+                    w.bits(0, 1);
+                } else {
+                    w.bits(1, 1);
+                    vma.pack(w);
+                }
                 self.ptes[mm][va].pack(w);
             }
         }
@@ -350,15 +357,16 @@ impl Machine {
     }
 
     /// The inverse of [`pack_roots`](Machine::pack_roots).
-    pub fn unpack_roots(sizes: &Sizes, r: &mut Reader) -> Machine {
+    pub fn unpack_roots(sizes: &Sizes, base: &Machine, r: &mut Reader) -> Machine {
         let mut m = Machine::new();
         for mm in 0..sizes.mms {
             m.mms[mm] = Pack::unpack(r);
             if !m.mms[mm].alive {
                 continue;
             }
+            let root = m.mms[mm].root.at();
             for va in 0..sizes.pages {
-                m.vmas[mm][va] = Pack::unpack(r);
+                m.vmas[mm][va] = if r.bits(1) == 0 { base.vmas[root][va] } else { Pack::unpack(r) };
                 m.ptes[mm][va] = Pack::unpack(r);
             }
         }

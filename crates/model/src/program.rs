@@ -237,6 +237,11 @@ impl Program {
         Cell((cell.0 as i8 + self.shifts[io.at()]) as u8)
     }
 
+    /// The machine of the start, against which VMAs are packed.
+    pub fn base(&self) -> &Machine {
+        &self.initial[0].m
+    }
+
     /// Actors: tasks, then transfers, then swap writes, then LRU drains.
     pub fn actors(&self) -> usize {
         let s = &self.cfg.sizes;

@@ -131,7 +131,7 @@ impl State {
             pack_cells(&self.files[file], s.cells, &mut w);
         }
         self.ideal.pack(&mut w);
-        self.m.pack_roots(s, &mut w);
+        self.m.pack_roots(s, p.base(), &mut w);
         if p.watches_frames {
             for mm in 0..s.mms {
                 for va in 0..s.pages {
@@ -171,7 +171,7 @@ impl State {
             state.files[file] = unpack_cells(s.cells, &mut r);
         }
         state.ideal = crate::spec::Ideal::unpack(&mut r);
-        state.m = Machine::unpack_roots(s, &mut r);
+        state.m = Machine::unpack_roots(s, p.base(), &mut r);
         if p.watches_frames {
             for mm in 0..s.mms {
                 for va in 0..s.pages {
