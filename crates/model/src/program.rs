@@ -32,8 +32,8 @@ pub struct Program {
     pub watches_traps: bool,
     /// Are frames and slots renamed into a canonical form?
     pub naming: pack::Naming,
-    /// Tasks that do the same may swap places: groups of two or more.
-    pub twins: Vec<Vec<usize>>,
+    /// Tasks that do the same may swap places: every order but the one as it is, as a sequence of swaps.
+    pub twins: Vec<Vec<(usize, usize)>>,
     /// What promises were made.
     pub spec: crate::spec::Spec,
     /// What is looked at in final states, in the order of outcome bytes.

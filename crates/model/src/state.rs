@@ -1,6 +1,6 @@
 //! The state of a run: the machine, what its memory holds, where each task is, and the ideal memory.
 
-use cowherd_mm::pack::{Pack, Reader, Writer};
+use cowherd_mm::pack::{Naming, Pack, Reader, Writer};
 use cowherd_mm::*;
 
 use crate::program::{MAX_REGS, Program};
@@ -109,7 +109,52 @@ impl State {
     }
 
     /// Packs the state as `p` uses it, names as `p` says.
+    ///
+    /// Kernel actors that do the same may swap places: of the forms that all their orders give, the least is taken. Each is
+    /// packed as a whole, frames renamed anew, so that the result does not depend on which order came first.
     pub fn pack(&self, p: &Program, out: &mut Vec<u8>) {
+        if p.naming == Naming::Kept || p.twins.is_empty() {
+            return self.pack_as_is(p, out);
+        }
+        let start = out.len();
+        self.pack_as_is(p, out);
+        for swaps in &p.twins {
+            let mut other = self.clone();
+            for &(a, b) in swaps {
+                other.swap_tasks(a, b);
+            }
+            let end = out.len();
+            other.pack_as_is(p, out);
+            if out[end..] < out[start..end] {
+                out.drain(start..end);
+            } else {
+                out.truncate(end);
+            }
+        }
+    }
+
+    /// Two tasks swap places, and whatever names their CPUs with them.
+    fn swap_tasks(&mut self, a: usize, b: usize) {
+        self.pc.swap(a, b);
+        self.m.tasks.swap(a, b);
+        self.m.tlbs.swap(a, b);
+        let bit = |n: usize| self.killed >> n & 1;
+        let (x, y) = (bit(a), bit(b));
+        self.killed = self.killed & !(1 << a | 1 << b) | y << a | x << b;
+        let swap = |cpu: &mut Option<Cpu>| {
+            *cpu = cpu.map(|c| match c.at() {
+                n if n == a => Cpu(b as u8),
+                n if n == b => Cpu(a as u8),
+                _ => c,
+            });
+        };
+        for page in &mut self.m.frames {
+            swap(&mut page.batch);
+            swap(&mut page.lazy_batch);
+        }
+    }
+
+    fn pack_as_is(&self, p: &Program, out: &mut Vec<u8>) {
         let s = &p.cfg.sizes;
         let mut w = Writer::new(out, p.naming);
         for task in 0..s.cpus {

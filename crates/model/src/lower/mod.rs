@@ -232,29 +232,31 @@ fn config(test: &Test, profile: &Profile, sizes: Sizes, tasks: &[TaskProgram]) -
     cfg
 }
 
-/// Groups of tasks that do the same from the same moment on in the same process.
-fn twins(tasks: &[TaskProgram]) -> Vec<Vec<usize>> {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for (n, task) in tasks.iter().enumerate() {
-        let same = |g: &&mut Vec<usize>| {
-            let first = &tasks[g[0]];
-            first.mm == task.mm
-                && first.starts == task.starts
-                && first.mm.is_none()
-                && first.stmts.len() == task.stmts.len()
-                && first
-                    .stmts
-                    .iter()
-                    .zip(&task.stmts)
-                    .all(|(a, b)| a.op == b.op)
-        };
-        match groups.iter_mut().find(same) {
-            Some(group) => group.push(n),
-            None => groups.push(vec![n]),
+/// Every order of kernel actors that do the same, but the one as it is.
+///
+/// Threads are left out: their registers tell them apart, and a final state names them.
+fn twins(tasks: &[TaskProgram]) -> Vec<Vec<(usize, usize)>> {
+    let same = |a: &TaskProgram, b: &TaskProgram| {
+        a.mm.is_none()
+            && b.mm.is_none()
+            && a.stmts.len() == b.stmts.len()
+            && a.stmts.iter().zip(&b.stmts).all(|(a, b)| a.op == b.op && a.refusal == b.refusal)
+    };
+    // Sequences of swaps that reach every permutation within the groups (Johnson and Trotter would save a few).
+    let mut orders = vec![Vec::new()];
+    for n in 1..tasks.len() {
+        let mut longer = Vec::new();
+        for order in &orders {
+            for earlier in (0..n).filter(|&e| same(&tasks[e], &tasks[n])) {
+                let mut order: Vec<(usize, usize)> = order.clone();
+                order.push((earlier, n));
+                longer.push(order);
+            }
         }
+        orders.extend(longer);
     }
-    groups.retain(|g| g.len() > 1);
-    groups
+    orders.remove(0);
+    orders
 }
 
 impl Lowering<'_> {
