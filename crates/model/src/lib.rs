@@ -5,6 +5,7 @@
 pub mod kernels;
 
 pub mod check;
+mod commute;
 pub mod diff;
 pub mod driver;
 pub mod lower;

@@ -530,8 +530,17 @@ impl System for Program {
         }
     }
 
-    fn footprint(&self, _state: &State, _actor: usize) -> Footprint {
-        Footprint::ALL
+    fn footprint(&self, state: &State, actor: usize) -> Footprint {
+        self.step_footprint(state, actor)
+    }
+
+    fn future(&self, state: &State, actor: usize) -> Footprint {
+        self.actor_future(state, actor)
+    }
+
+    fn invisible(&self, _state: &State, _actor: usize) -> bool {
+        // See crate::commute: what is seen is seen at the end, alarms included.
+        true
     }
 
     fn effort(&self, state: &State) -> (u32, u32) {
