@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cowherd_explore::oracle::oracle;
 use cowherd_explore::{
-    Choice, Ended, Options, Reductions, Report, Shortest, System, explore, shortest,
+    Choice, Edge, Ended, Kind, Options, Reductions, Report, Shortest, System, explore, shortest,
 };
 use toy::{Machine, Op};
 
@@ -434,4 +434,65 @@ fn a_panic_of_the_system_is_passed_on_and_leaves_no_worker_waiting() {
         let payload = std::panic::catch_unwind(run).err().expect("it panics");
         assert_eq!(payload.downcast_ref(), Some(&"broken on purpose"));
     }
+}
+
+#[test]
+fn the_graph_has_every_state_and_every_transition() {
+    let order = |a, b| {
+        vec![
+            Op::Lock(a),
+            Op::Lock(b),
+            Op::Add,
+            Op::Unlock(b),
+            Op::Unlock(a),
+        ]
+    };
+    let machine = Machine::new(vec![order(0, 1), order(1, 0)]);
+    let all = full(&machine);
+    let graph = all.graph(&machine);
+    assert_eq!(
+        (graph.nodes.len() as u64, graph.edges.len() as u64),
+        (all.states, all.transitions)
+    );
+    let of = |kind| graph.nodes.iter().filter(|node| node.kind == kind).count();
+    assert_eq!(
+        (of(Kind::Done), of(Kind::Deadlock), of(Kind::Frontier)),
+        (1, 1, 0)
+    );
+    assert!(graph.nodes[0].initial && graph.edges[0].from == 0);
+    let reduced = reduced(&machine);
+    let graph = reduced.graph(&machine);
+    assert_eq!(graph.nodes.len() as u64, reduced.states);
+    assert!(graph.edges.iter().any(|edge| edge.steps.len() > 1));
+}
+
+#[test]
+fn the_graph_is_written_as_dot_and_as_json() {
+    let machine = Machine::new(vec![vec![Op::Choose(2), Op::Store(0)]]);
+    let graph = full(&machine).graph(&machine);
+    let edge = |edge: &Edge| {
+        edge.steps
+            .iter()
+            .map(|step| step.choice.to_string())
+            .collect()
+    };
+    let (mut dot, mut json) = (Vec::new(), Vec::new());
+    graph
+        .write_dot(&mut dot, |_| "x".to_string(), edge)
+        .unwrap();
+    graph
+        .write_json(&mut json, |_| "x".to_string(), edge)
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(dot).unwrap(),
+        "digraph states {\n  node [shape=box];\n  s0 [label=\"x\", penwidth=2];\n  s1 [label=\"x\"];\n  \
+         s2 [label=\"x\"];\n  s3 [label=\"x\", peripheries=2];\n  s4 [label=\"x\", peripheries=2];\n  \
+         s0 -> s1 [label=\"0\"];\n  s0 -> s2 [label=\"1\"];\n  s1 -> s3 [label=\"0\"];\n  \
+         s2 -> s4 [label=\"0\"];\n}\n"
+    );
+    let json = String::from_utf8(json).unwrap();
+    assert!(json.starts_with("{\"version\":1,\n\"nodes\":[\n{\"id\":0,\"label\":\"x\",\"initial\":true,\"kind\":\"inner\","));
+    assert!(json.ends_with(
+        "{\"from\":2,\"to\":4,\"label\":\"0\",\"steps\":[{\"actor\":0,\"choice\":0}]}]}\n"
+    ));
 }
