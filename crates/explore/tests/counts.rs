@@ -372,6 +372,114 @@ fn each_limit_ends_the_search_for_its_own_reason() {
     );
 }
 
+/// Levels of thousands of states, where the workers do share the work; some states have flags, some end.
+struct Wide;
+
+impl System for Wide {
+    type State = [u8; 6];
+
+    fn initial(&self, each: &mut dyn FnMut(Self::State)) {
+        each([0; 6]);
+        each([1, 0, 0, 0, 0, 0]);
+    }
+
+    fn actors(&self) -> usize {
+        6
+    }
+
+    fn enabled(&self, state: &Self::State, actor: usize) -> bool {
+        state[actor] < 5
+    }
+
+    fn step(&self, state: &mut Self::State, actor: usize, choice: &mut Choice) {
+        state[actor] += 1 + (choice.choose(2) as u8) * u8::from(state[actor] == 1);
+    }
+
+    fn done(&self, state: &Self::State) -> bool {
+        state[0] == 5 && state[1] == 5
+    }
+
+    fn flags(&self, state: &Self::State) -> u64 {
+        1 << (state.iter().map(|n| u64::from(*n)).sum::<u64>())
+    }
+
+    fn effort(&self, state: &Self::State) -> (u32, u32) {
+        (u32::from(state[3]), u32::from(state[4]))
+    }
+
+    fn outcome(&self, state: &Self::State, out: &mut Vec<u8>) {
+        out.extend_from_slice(&state[2..4]);
+    }
+
+    fn pack(&self, state: &Self::State, out: &mut Vec<u8>) {
+        out.extend_from_slice(state);
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> Self::State {
+        bytes.try_into().unwrap()
+    }
+}
+
+#[test]
+fn workers_who_share_a_level_change_nothing() {
+    let print = |workers, max_states| {
+        let options = Options {
+            workers,
+            max_states,
+            ..Options::default()
+        };
+        let report = explore(&Wide, &options);
+        let witnesses: Vec<_> = report
+            .outcomes
+            .values()
+            .map(|end| report.witness(&Wide, end.first))
+            .collect();
+        let states: Vec<_> = report
+            .packed_states()
+            .map(|(id, packed)| (id, packed.to_vec()))
+            .collect();
+        assert_eq!(
+            report.ended,
+            if max_states.is_some() {
+                Ended::States
+            } else {
+                Ended::Complete
+            }
+        );
+        let Report {
+            states: count,
+            transitions,
+            steps,
+            levels,
+            outcomes,
+            flags,
+            deadlocks,
+            bytes,
+            ..
+        } = report;
+        (
+            count,
+            transitions,
+            steps,
+            levels,
+            outcomes,
+            flags,
+            (deadlocks, bytes),
+            (witnesses, states),
+        )
+    };
+    for max_states in [None, Some(20_000)] {
+        let one = print(1, max_states);
+        assert!(*one.3.iter().max().unwrap() > 3000);
+        for workers in 2..=4 {
+            assert!(print(workers, max_states) == one);
+        }
+    }
+    let alone = explore(&Wide, &Options::default());
+    let oracle = oracle(&Wide, 1_000_000).unwrap();
+    assert_eq!((alone.states, alone.levels), (oracle.states, oracle.levels));
+}
+
 #[test]
 fn a_search_can_be_stopped_from_outside_and_says_how_far_it_is() {
     let stop = AtomicBool::new(false);
