@@ -16,7 +16,9 @@ const ROUNDS: usize = 3;
 
 /// Four actors that take 32 steps each. What they write depends on who has taken how many, and on nothing else, so that
 /// the number of states is known.
-struct Lattice;
+struct Lattice {
+    steps: u8,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct State {
@@ -55,7 +57,7 @@ impl System for Lattice {
     }
 
     fn enabled(&self, state: &State, actor: usize) -> bool {
-        state.taken[actor] < STEPS
+        state.taken[actor] < self.steps
     }
 
     fn step(&self, state: &mut State, actor: usize, _: &mut Choice) {
@@ -63,7 +65,7 @@ impl System for Lattice {
     }
 
     fn done(&self, state: &State) -> bool {
-        state.taken == [STEPS; ACTORS]
+        state.taken == [self.steps; ACTORS]
     }
 
     fn outcome(&self, state: &State, out: &mut Vec<u8>) {
@@ -103,7 +105,7 @@ impl Model for Lattice {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<usize>) {
-        actions.extend((0..ACTORS).filter(|actor| state.taken[*actor] < STEPS));
+        actions.extend((0..ACTORS).filter(|actor| state.taken[*actor] < self.steps));
     }
 
     fn next_state(&self, state: &State, actor: usize) -> Option<State> {
@@ -137,6 +139,7 @@ fn peak() -> u64 {
 
 /// One walk, in this process; prints what it cost.
 fn walk(who: &str, workers: usize) {
+    let lattice = Lattice { steps: STEPS };
     let before = peak();
     let began = Instant::now();
     let (states, transitions, stored) = match who {
@@ -146,11 +149,11 @@ fn walk(who: &str, workers: usize) {
                 reductions: Reductions::NONE,
                 ..Options::default()
             };
-            let report = explore(&Lattice, &options);
+            let report = explore(&lattice, &options);
             (report.states, report.transitions, report.bytes as u64)
         }
         _ => {
-            let checker = Lattice.checker().threads(workers).spawn_bfs().join();
+            let checker = lattice.checker().threads(workers).spawn_bfs().join();
             (
                 checker.unique_state_count() as u64,
                 checker.state_count() as u64 - 1,
@@ -197,6 +200,24 @@ fn quickest(who: &str, workers: usize) -> Cost {
         .expect("at least one walk")
 }
 
+/// What a search of few states costs: most litmus tests are small.
+fn small(steps: u8) {
+    let lattice = Lattice { steps };
+    let options = Options {
+        reductions: Reductions::NONE,
+        ..Options::default()
+    };
+    let (began, mut searches, mut states) = (Instant::now(), 0u32, 0);
+    while began.elapsed() < Duration::from_millis(300) {
+        states = explore(&lattice, &options).states;
+        searches += 1;
+    }
+    println!(
+        "{states} states: {:.1} us a search",
+        began.elapsed().as_secs_f64() * 1e6 / f64::from(searches)
+    );
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "--walk") {
@@ -206,12 +227,19 @@ fn main() {
         );
         return;
     }
+    if arguments.iter().any(|argument| argument == "--small") {
+        small(1);
+        small(5);
+        return;
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("{STATES} states of 60 bytes, quickest of {ROUNDS} walks, {cores} cores");
     println!(
         "{:10} {:>7} {:>8} {:>18} {:>18} {:>12} {:>12}",
         "", "workers", "s", "states/s/core", "transitions/s/core", "bytes/state", "peak/state"
     );
+    small(1);
+    small(5);
     let mut workers = vec![1];
     if cores > 1 {
         workers.push(cores);

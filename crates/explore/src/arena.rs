@@ -11,6 +11,8 @@ const SHIFT: u32 = BLOCK.trailing_zeros();
 #[derive(Default)]
 pub(crate) struct Arena {
     blocks: Vec<Vec<u8>>,
+    /// Capacity of all blocks.
+    held: usize,
 }
 
 impl Arena {
@@ -29,13 +31,16 @@ impl Arena {
                 BLOCK
             };
             self.blocks.push(Vec::with_capacity(first));
+            self.held += first;
         }
         let index = self.blocks.len() - 1;
         let block = &mut self.blocks[index];
         let offset = (index as u64) << SHIFT | block.len() as u64;
         if block.len() + size > block.capacity() {
             let wanted = (block.capacity() * 2).max(block.len() + size).min(BLOCK);
+            self.held -= block.capacity();
             block.reserve_exact(wanted - block.len());
+            self.held += block.capacity();
         }
         record::write(block, parent, packed);
         offset
@@ -67,8 +72,7 @@ impl Arena {
 
     /// Bytes of memory held.
     pub(crate) fn bytes(&self) -> usize {
-        self.blocks.iter().map(Vec::capacity).sum::<usize>()
-            + self.blocks.capacity() * size_of::<Vec<u8>>()
+        self.held + self.blocks.capacity() * size_of::<Vec<u8>>()
     }
 }
 

@@ -74,6 +74,11 @@ impl Buffers {
         self.packed.len()
     }
 
+    /// Is there nothing for this shard?
+    pub(crate) fn is_empty(&self, shard: usize) -> bool {
+        self.shards[shard].is_empty()
+    }
+
     /// The tags for one shard.
     pub(crate) fn tags(&self, shard: usize) -> impl Iterator<Item = u32> {
         self.shards[shard].iter().map(|entry| entry.tag)

@@ -140,6 +140,9 @@ impl Shared {
                 if index >= SHARDS {
                     break;
                 }
+                if chunks.iter().all(|chunk| chunk.buffers.is_empty(index)) {
+                    continue;
+                }
                 let mut shard = self.shards[index]
                     .write()
                     .unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cowherd_explore::oracle::oracle;
 use cowherd_explore::{
-    Choice, Ended, Options, Reductions, Report, Shortest, System, explore, shortest,
+    Choice, Edge, Ended, Kind, Options, Reductions, Report, Shortest, System, explore, shortest,
 };
 use toy::{Machine, Op};
 
@@ -372,6 +372,114 @@ fn each_limit_ends_the_search_for_its_own_reason() {
     );
 }
 
+/// Levels of thousands of states, where the workers do share the work; some states have flags, some end.
+struct Wide;
+
+impl System for Wide {
+    type State = [u8; 6];
+
+    fn initial(&self, each: &mut dyn FnMut(Self::State)) {
+        each([0; 6]);
+        each([1, 0, 0, 0, 0, 0]);
+    }
+
+    fn actors(&self) -> usize {
+        6
+    }
+
+    fn enabled(&self, state: &Self::State, actor: usize) -> bool {
+        state[actor] < 5
+    }
+
+    fn step(&self, state: &mut Self::State, actor: usize, choice: &mut Choice) {
+        state[actor] += 1 + (choice.choose(2) as u8) * u8::from(state[actor] == 1);
+    }
+
+    fn done(&self, state: &Self::State) -> bool {
+        state[0] == 5 && state[1] == 5
+    }
+
+    fn flags(&self, state: &Self::State) -> u64 {
+        1 << (state.iter().map(|n| u64::from(*n)).sum::<u64>())
+    }
+
+    fn effort(&self, state: &Self::State) -> (u32, u32) {
+        (u32::from(state[3]), u32::from(state[4]))
+    }
+
+    fn outcome(&self, state: &Self::State, out: &mut Vec<u8>) {
+        out.extend_from_slice(&state[2..4]);
+    }
+
+    fn pack(&self, state: &Self::State, out: &mut Vec<u8>) {
+        out.extend_from_slice(state);
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> Self::State {
+        bytes.try_into().unwrap()
+    }
+}
+
+#[test]
+fn workers_who_share_a_level_change_nothing() {
+    let print = |workers, max_states| {
+        let options = Options {
+            workers,
+            max_states,
+            ..Options::default()
+        };
+        let report = explore(&Wide, &options);
+        let witnesses: Vec<_> = report
+            .outcomes
+            .values()
+            .map(|end| report.witness(&Wide, end.first))
+            .collect();
+        let states: Vec<_> = report
+            .packed_states()
+            .map(|(id, packed)| (id, packed.to_vec()))
+            .collect();
+        assert_eq!(
+            report.ended,
+            if max_states.is_some() {
+                Ended::States
+            } else {
+                Ended::Complete
+            }
+        );
+        let Report {
+            states: count,
+            transitions,
+            steps,
+            levels,
+            outcomes,
+            flags,
+            deadlocks,
+            bytes,
+            ..
+        } = report;
+        (
+            count,
+            transitions,
+            steps,
+            levels,
+            outcomes,
+            flags,
+            (deadlocks, bytes),
+            (witnesses, states),
+        )
+    };
+    for max_states in [None, Some(20_000)] {
+        let one = print(1, max_states);
+        assert!(*one.3.iter().max().unwrap() > 3000);
+        for workers in 2..=4 {
+            assert!(print(workers, max_states) == one);
+        }
+    }
+    let alone = explore(&Wide, &Options::default());
+    let oracle = oracle(&Wide, 1_000_000).unwrap();
+    assert_eq!((alone.states, alone.levels), (oracle.states, oracle.levels));
+}
+
 #[test]
 fn a_search_can_be_stopped_from_outside_and_says_how_far_it_is() {
     let stop = AtomicBool::new(false);
@@ -434,4 +542,65 @@ fn a_panic_of_the_system_is_passed_on_and_leaves_no_worker_waiting() {
         let payload = std::panic::catch_unwind(run).err().expect("it panics");
         assert_eq!(payload.downcast_ref(), Some(&"broken on purpose"));
     }
+}
+
+#[test]
+fn the_graph_has_every_state_and_every_transition() {
+    let order = |a, b| {
+        vec![
+            Op::Lock(a),
+            Op::Lock(b),
+            Op::Add,
+            Op::Unlock(b),
+            Op::Unlock(a),
+        ]
+    };
+    let machine = Machine::new(vec![order(0, 1), order(1, 0)]);
+    let all = full(&machine);
+    let graph = all.graph(&machine);
+    assert_eq!(
+        (graph.nodes.len() as u64, graph.edges.len() as u64),
+        (all.states, all.transitions)
+    );
+    let of = |kind| graph.nodes.iter().filter(|node| node.kind == kind).count();
+    assert_eq!(
+        (of(Kind::Done), of(Kind::Deadlock), of(Kind::Frontier)),
+        (1, 1, 0)
+    );
+    assert!(graph.nodes[0].initial && graph.edges[0].from == 0);
+    let reduced = reduced(&machine);
+    let graph = reduced.graph(&machine);
+    assert_eq!(graph.nodes.len() as u64, reduced.states);
+    assert!(graph.edges.iter().any(|edge| edge.steps.len() > 1));
+}
+
+#[test]
+fn the_graph_is_written_as_dot_and_as_json() {
+    let machine = Machine::new(vec![vec![Op::Choose(2), Op::Store(0)]]);
+    let graph = full(&machine).graph(&machine);
+    let edge = |edge: &Edge| {
+        edge.steps
+            .iter()
+            .map(|step| step.choice.to_string())
+            .collect()
+    };
+    let (mut dot, mut json) = (Vec::new(), Vec::new());
+    graph
+        .write_dot(&mut dot, |_| "x".to_string(), edge)
+        .unwrap();
+    graph
+        .write_json(&mut json, |_| "x".to_string(), edge)
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(dot).unwrap(),
+        "digraph states {\n  node [shape=box];\n  s0 [label=\"x\", penwidth=2];\n  s1 [label=\"x\"];\n  \
+         s2 [label=\"x\"];\n  s3 [label=\"x\", peripheries=2];\n  s4 [label=\"x\", peripheries=2];\n  \
+         s0 -> s1 [label=\"0\"];\n  s0 -> s2 [label=\"1\"];\n  s1 -> s3 [label=\"0\"];\n  \
+         s2 -> s4 [label=\"0\"];\n}\n"
+    );
+    let json = String::from_utf8(json).unwrap();
+    assert!(json.starts_with("{\"version\":1,\n\"nodes\":[\n{\"id\":0,\"label\":\"x\",\"initial\":true,\"kind\":\"inner\","));
+    assert!(json.ends_with(
+        "{\"from\":2,\"to\":4,\"label\":\"0\",\"steps\":[{\"actor\":0,\"choice\":0}]}]}\n"
+    ));
 }
