@@ -9,13 +9,19 @@ use crate::gup::fast::GupFast;
 use crate::gup::slow::GupSlow;
 use crate::gup::unpin::HolderCall;
 use crate::kernel::{Kernel, View};
+use crate::ksm::Ksm;
+use crate::ksm::madvise::KsmMadvise;
+use crate::madvise::populate::Populate;
+use crate::madvise::willneed::Willneed;
 use crate::memory::copy_page_range::Fork;
 use crate::memory::fault::{Fault, FaultResult};
 use crate::memory::zap_pte_range::Zap;
+use crate::migrate::Migrate;
 use crate::packed;
 use crate::pipe::{PipeCall, Vmsplice};
 use crate::remote::RemoteAccess;
 use crate::step::{Step, step};
+use crate::swap::swapoff::Swapoff;
 use crate::vmscan::shrink_folio_list::Shrink;
 
 /// The paths that a call may be in, each with a prefix of the same name as its type.
@@ -85,6 +91,18 @@ calls! {
     Fork(Fork),
     /// munmap, MADV_DONTNEED, exit.
     Zap(Zap),
+    /// ksmd.
+    Ksm(Ksm),
+    /// MADV_MERGEABLE, MADV_UNMERGEABLE.
+    KsmMadvise(KsmMadvise),
+    /// Migration.
+    Migrate(Migrate),
+    /// swapoff.
+    Swapoff(Swapoff),
+    /// MADV_WILLNEED.
+    Willneed(Willneed),
+    /// MADV_POPULATE_READ, MADV_POPULATE_WRITE.
+    Populate(Populate),
 }
 
 packed! {
@@ -219,6 +237,9 @@ impl Call {
         match self {
             Call::Access { p } => p.after_fault(result),
             Call::GupSlow { p } => p.after_fault(k, result),
+            Call::Ksm { p } => p.after_fault(k, result),
+            Call::KsmMadvise { p } => p.after_fault(k, result),
+            Call::Populate { p } => p.after_fault(result),
             call => unreachable!("no fault runs under {call:?}"),
         }
     }

@@ -78,6 +78,22 @@ impl Zap {
         })
     }
 
+    /// Is this the exit of a process? From its first step on nobody else works on the process any more.
+    pub fn is_exit(self) -> bool {
+        let (Begin { by, .. }
+        | Clear { by, .. }
+        | PutSlot { by, .. }
+        | TrylockCached { by, .. }
+        | FreeCached { by, .. }
+        | ClearSwap { by, .. }
+        | Flush { by, .. }
+        | TrylockPage { by, .. }
+        | FreePage { by, .. }
+        | Put { by, .. }
+        | End { by, .. }) = self;
+        by == ZapFor::Exit
+    }
+
     /// The description of the next step.
     pub fn describe(&self, v: &View) -> Step {
         const Z: &str = "zap_pte_range";

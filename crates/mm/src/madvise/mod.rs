@@ -1,0 +1,4 @@
+//! madvise: `mm/madvise.c`.
+
+pub mod populate;
+pub mod willneed;
