@@ -21,6 +21,7 @@ pub mod kernel;
 pub mod lru;
 pub mod machine;
 pub mod memory;
+pub mod mmu_gather;
 pub mod mprotect;
 pub mod pack;
 pub mod page;
