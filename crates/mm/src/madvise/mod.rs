@@ -1,0 +1,6 @@
+//! madvise and process_madvise: mm/madvise.c. MADV_DONTNEED is in [`crate::memory::zap_pte_range`], MADV_PAGEOUT in
+//! [`crate::vmscan`].
+
+pub mod cold;
+pub mod flags;
+pub mod free;
