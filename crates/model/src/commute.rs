@@ -27,13 +27,24 @@ fn data(va: Va) -> u128 {
 impl Program {
     /// What the next step of an actor touches.
     pub(crate) fn step_footprint(&self, state: &State, actor: usize) -> Footprint {
-        let Actor::Task(task) = self.actor(actor) else { return Footprint::ALL };
+        let Actor::Task(task) = self.actor(actor) else {
+            return Footprint::ALL;
+        };
         let current = state.m.tasks[task];
         match (current.call, current.fault) {
-            (Call::Access { p: Access::Touch { va, store } }, Fault::Idle) => {
-                let Some(entry) = state.m.tlbs[task][va.at()] else { return Footprint::ALL };
+            (
+                Call::Access {
+                    p: Access::Touch { va, store },
+                },
+                Fault::Idle,
+            ) => {
+                let Some(entry) = state.m.tlbs[task][va.at()] else {
+                    return Footprint::ALL;
+                };
                 // The frame may be another variable's by now, if the translation is stale.
-                let home = state.m.frames[entry.pfn.at()].home.map_or(0, |home| data(home.index));
+                let home = state.m.frames[entry.pfn.at()]
+                    .home
+                    .map_or(0, |home| data(home.index));
                 let (reads, writes) = (data(va) | home, if store { data(va) | home } else { 0 });
                 Footprint { reads, writes }
             }
@@ -49,20 +60,37 @@ impl Program {
                 if state.killed >> task & 1 == 1 {
                     return Footprint::default();
                 }
-                let rest = &self.tasks[task].stmts[(state.pc[task] as usize).min(self.tasks[task].stmts.len())..];
+                let rest = &self.tasks[task].stmts
+                    [(state.pc[task] as usize).min(self.tasks[task].stmts.len())..];
                 rest.iter().fold(Footprint::default(), |f, stmt| {
                     let bits = self.op_future(&stmt.op, all_data);
-                    Footprint { reads: f.reads | bits, writes: f.writes | bits }
+                    Footprint {
+                        reads: f.reads | bits,
+                        writes: f.writes | bits,
+                    }
                 })
             }
             Actor::Device(io) => {
                 let va = state.m.ios[io.at()].va;
-                let bits = if state.m.ios[io.at()].state == machine::IoState::Idle { 0 } else { data(va) | STATE };
-                Footprint { reads: bits, writes: bits }
+                let bits = if state.m.ios[io.at()].state == machine::IoState::Idle {
+                    0
+                } else {
+                    data(va) | STATE
+                };
+                Footprint {
+                    reads: bits,
+                    writes: bits,
+                }
             }
-            Actor::SwapDevice(_) if self.swaps() => Footprint { reads: all_data | STATE, writes: STATE },
+            Actor::SwapDevice(_) if self.swaps() => Footprint {
+                reads: all_data | STATE,
+                writes: STATE,
+            },
             Actor::SwapDevice(_) => Footprint::default(),
-            Actor::Drain(_) => Footprint { reads: STATE, writes: STATE },
+            Actor::Drain(_) => Footprint {
+                reads: STATE,
+                writes: STATE,
+            },
         }
     }
 
@@ -86,7 +114,13 @@ impl Program {
     /// Is anything ever written to swap?
     fn swaps(&self) -> bool {
         let reclaims = |op: &Op| matches!(op, Op::Reclaim { .. } | Op::Pageout { .. });
-        self.tasks.iter().flat_map(|t| &t.stmts).any(|s| reclaims(&s.op))
-            || self.initial.iter().any(|s| s.m.slots.iter().any(|slot| slot.cache.is_some()))
+        self.tasks
+            .iter()
+            .flat_map(|t| &t.stmts)
+            .any(|s| reclaims(&s.op))
+            || self
+                .initial
+                .iter()
+                .any(|s| s.m.slots.iter().any(|slot| slot.cache.is_some()))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! GUP without a reference: looks at the PTE and faults until it will do, under mmap_lock (read). No FOLL_FORCE.
 
+use crate::config::Config;
 use crate::feature::Feature as F;
 use crate::ids::*;
 use crate::kernel::{Kernel, View};
@@ -38,8 +39,8 @@ use Populate::*;
 
 impl Populate {
     /// Enters the call.
-    pub fn enter(k: &Kernel, va: Va, write: bool) -> Next {
-        if !k.has(F::MadvPopulate) {
+    pub fn enter(cfg: &Config, va: Va, write: bool) -> Next {
+        if !cfg.has(F::MadvPopulate) {
             return Next::Return {
                 result: Err(Errno::Einval),
             };
