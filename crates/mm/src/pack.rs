@@ -270,7 +270,7 @@ macro_rules! packed {
         }
         impl $crate::pack::Pack for $name {
             fn pack(&self, w: &mut $crate::pack::Writer) {
-                #[allow(clippy::enum_variant_names, non_camel_case_types, dead_code)]
+                #[allow(clippy::enum_variant_names, clippy::upper_case_acronyms, non_camel_case_types, dead_code)]
                 enum Tag { $($variant,)* COUNT }
                 const WIDTH: u32 = $crate::pack::tag_width(Tag::COUNT as u32);
                 match self {
@@ -281,7 +281,7 @@ macro_rules! packed {
                 }
             }
             fn unpack(r: &mut $crate::pack::Reader) -> Self {
-                #[allow(clippy::enum_variant_names, non_camel_case_types, dead_code)]
+                #[allow(clippy::enum_variant_names, clippy::upper_case_acronyms, non_camel_case_types, dead_code)]
                 enum Tag { $($variant,)* COUNT }
                 const WIDTH: u32 = $crate::pack::tag_width(Tag::COUNT as u32);
                 let tag = r.bits(WIDTH);
