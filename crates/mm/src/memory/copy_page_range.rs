@@ -117,7 +117,7 @@ impl Fork {
                 if k.has(F::ForkClearExclusive) {
                     k.page_mut(e.pfn).exclusive = false;
                 }
-                go(if e.write {
+                go(if e.writable() {
                     Wrprotect { child, va }
                 } else {
                     SetChild { child, va }
@@ -125,7 +125,7 @@ impl Fork {
             }
             Wrprotect { child, va } => {
                 let e = present(k, va);
-                k.set_pte(parent, va, Present { write: false, ..e }.pte());
+                k.set_pte(parent, va, e.wrprotect().pte());
                 go(SetChild { child, va })
             }
             SetChild { child, va } => {
@@ -135,9 +135,8 @@ impl Fork {
                     child,
                     va,
                     Present {
-                        write: false,
                         uffd_wp,
-                        ..e
+                        ..e.wrprotect()
                     }
                     .pte(),
                 );
