@@ -223,4 +223,36 @@ features! {
     MigBatchFlush = "mig_batch_flush",
     /// MADV_POPULATE_READ, MADV_POPULATE_WRITE; 5.14.
     MadvPopulate = "madv_populate",
+
+    // Protection changes, userfaultfd, MADV_FREE, mremap.
+    /// The NUMA hinting scan skips private pages with any other reference, not just other mappings; 5.17 to 6.9.
+    NumaSkipRefs = "numa_skip_refs",
+    /// The NUMA hinting scan skips private pages that are mapped elsewhere or may be pinned; 6.10.
+    NumaSkipPinned = "numa_skip_pinned",
+    /// UFFDIO_CONTINUE maps a page-cache page dirty, even read-only in a private mapping; 5.16.
+    UffdContinueDirty = "uffd_continue_dirty",
+    /// UFFDIO_MOVE keeps a PTE read-only and write-protected that was; posted, in no release.
+    UffdMoveWp = "uffd_move_wp",
+    /// `tlb_finish_mmu` flushes everything if somebody else has changed PTEs and not flushed yet.
+    TlbFlushNested = "tlb_flush_nested",
+    /// `change_protection` flushes what it made stricter before its caller returns.
+    ProtectFlush = "protect_flush",
+    /// `change_protection` makes writable migration entries readable.
+    ProtectMigration = "protect_migration",
+    /// `can_change_pte_writable` leaves pages alone that are not exclusive; 6.0, with mprotect_excl.
+    CanWriteExclusive = "can_write_exclusive",
+    /// `can_change_pte_writable` leaves write-protected PTEs alone; 6.0, with mprotect_excl.
+    CanWriteUffdWp = "can_write_uffd_wp",
+    /// clear_refs flushes before it returns.
+    ClearrefsFlush = "clearrefs_flush",
+    /// UFFDIO_MOVE takes only exclusive pages and swap entries.
+    UffdMoveExclusive = "uffd_move_exclusive",
+    /// UFFDIO_MOVE checks both PTEs again under their lock.
+    UffdMoveRecheck = "uffd_move_recheck",
+    /// UFFDIO_MOVE looks for pins again once the PTE is cleared and flushed.
+    UffdMovePinTest = "uffd_move_pin_test",
+    /// MADV_FREE cleans only a page that is mapped once.
+    MadvfreeMapcount = "madvfree_mapcount",
+    /// MADV_FREE flushes before it returns.
+    MadvfreeFlush = "madvfree_flush",
 }

@@ -24,6 +24,7 @@ pub mod machine;
 pub mod madvise;
 pub mod memory;
 pub mod migrate;
+pub mod mmu_gather;
 pub mod mprotect;
 pub mod pack;
 pub mod page;

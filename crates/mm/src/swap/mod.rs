@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod read_swap_cache;
+pub mod free_swap_and_cache;
 pub mod slots;
 pub mod swapoff;
 pub mod writeback;
