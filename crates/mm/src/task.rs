@@ -4,6 +4,7 @@
 //! hands its result back. That depth of two is all that there is.
 
 use crate::access::Access;
+use crate::clear_refs::ClearRefs;
 use crate::direct_io::DirectIo;
 use crate::gup::fast::GupFast;
 use crate::gup::slow::GupSlow;
@@ -11,17 +12,24 @@ use crate::gup::unpin::HolderCall;
 use crate::kernel::{Kernel, View};
 use crate::ksm::Ksm;
 use crate::ksm::madvise::KsmMadvise;
+use crate::madvise::cold::MadvCold;
+use crate::madvise::flags::MadvFlags;
+use crate::madvise::free::MadvFree;
 use crate::madvise::populate::Populate;
 use crate::madvise::willneed::Willneed;
 use crate::memory::copy_page_range::Fork;
 use crate::memory::fault::{Fault, FaultResult};
 use crate::memory::zap_pte_range::Zap;
 use crate::migrate::Migrate;
+use crate::mprotect::ChangeProtection;
+use crate::mremap::Mremap;
 use crate::packed;
 use crate::pipe::{PipeCall, Vmsplice};
 use crate::remote::RemoteAccess;
 use crate::step::{Step, step};
 use crate::swap::swapoff::Swapoff;
+use crate::userfaultfd::mfill_atomic::MfillAtomic;
+use crate::userfaultfd::move_pages::MovePages;
 use crate::vmscan::shrink_folio_list::Shrink;
 
 /// The paths that a call may be in, each with a prefix of the same name as its type.
@@ -103,6 +111,22 @@ calls! {
     Willneed(Willneed),
     /// MADV_POPULATE_READ, MADV_POPULATE_WRITE.
     Populate(Populate),
+    /// mprotect, the NUMA hinting scan, UFFDIO_WRITEPROTECT.
+    ChangeProtection(ChangeProtection),
+    /// /proc/PID/clear_refs.
+    ClearRefs(ClearRefs),
+    /// MADV_FREE.
+    MadvFree(MadvFree),
+    /// MADV_COLD.
+    MadvCold(MadvCold),
+    /// MADV_DONTFORK and the like.
+    MadvFlags(MadvFlags),
+    /// mremap.
+    Mremap(Mremap),
+    /// UFFDIO_COPY, UFFDIO_ZEROPAGE, UFFDIO_CONTINUE.
+    MfillAtomic(MfillAtomic),
+    /// UFFDIO_MOVE.
+    MovePages(MovePages),
 }
 
 packed! {

@@ -166,17 +166,13 @@ impl Fork {
                 let write = k.vma(child, va).write;
                 k.add_anon_rmap(new, Rmap::Exclusive);
                 k.folio_add_lru(new);
-                k.set_pte(
-                    child,
-                    va,
-                    Present {
-                        write,
-                        dirty: true,
-                        soft_dirty: true,
-                        ..Pte::of(new)
-                    }
-                    .pte(),
-                );
+                let e = Present {
+                    write,
+                    dirty: true,
+                    soft_dirty: true,
+                    ..k.mk_pte(child, va, new)
+                };
+                k.set_pte(child, va, e.pte());
                 unlock(k, child, va)
             }
             DupSlot { child, va, e } => {
@@ -256,6 +252,7 @@ fn begin(k: &mut Kernel, child: MmId) -> Next {
         vma.writer = false;
         vma.uffd_wp = false;
         vma.uffd_missing = false;
+        vma.uffd_minor = false;
         if vma.mapped && (vma.dontfork || vma.wipeonfork) {
             k.event(Event::ForkWithout { child, va });
         }

@@ -88,7 +88,7 @@ packed! {
         /// A swapped-out page.
         SwapIn { p: DoSwapPage },
         /// A NUMA hinting PTE.
-        Numa { p: crate::mprotect::DoNumaPage },
+        Numa { p: crate::numa::DoNumaPage },
         /// Over.
         Over { result: FaultResult },
     }
@@ -211,7 +211,7 @@ impl Fault {
             ("DoWpPage", DoWpPage::VARIANTS),
             ("WpPageCopy", WpPageCopy::VARIANTS),
             ("DoSwapPage", DoSwapPage::VARIANTS),
-            ("DoNumaPage", crate::mprotect::DoNumaPage::VARIANTS),
+            ("DoNumaPage", crate::numa::DoNumaPage::VARIANTS),
         ];
         paths
             .into_iter()
@@ -273,14 +273,17 @@ fn entry(k: &mut Kernel, f: FaultCx) -> Fault {
     }
     match k.pte(f.mm, f.va) {
         Pte::None | Pte::Marker => {
-            if vma.uffd_missing && vma.file.is_none() {
+            if vma.userfaults() {
                 return Fault::userfault(k, f);
             }
             DoAnonymousPage::enter(f)
         }
         Pte::Swap { e } => DoSwapPage::enter(f, e),
         Pte::Migration { .. } => Fault::MigrationWait { f },
-        Pte::Present { e } if e.protnone => crate::mprotect::DoNumaPage::enter(f, e),
+        // In a PROT_NONE VMA (reached by FOLL_FORCE) protnone is no hint.
+        Pte::Present { e } if e.protnone && vma.accessible() => {
+            crate::numa::DoNumaPage::enter(f, e)
+        }
         Pte::Present { e } => Fault::Present { f, orig: e },
     }
 }

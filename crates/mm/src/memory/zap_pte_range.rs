@@ -80,10 +80,9 @@ impl Zap {
     /// Is this the exit of a process? From its first step on nobody else works on the process any more.
     pub fn is_exit(self) -> bool {
         let (Begin { by, .. }
+        | LockVma { by, .. }
         | Clear { by, .. }
-        | PutSlot { by, .. }
-        | TrylockCached { by, .. }
-        | FreeCached { by, .. }
+        | FreeSwap { by, .. }
         | ClearSwap { by, .. }
         | Flush { by, .. }
         | TrylockPage { by, .. }
