@@ -80,8 +80,8 @@ impl Zap {
     /// Is this the exit of a process? From its first step on nobody else works on the process any more.
     pub fn is_exit(self) -> bool {
         let (Begin { by, .. }
-        | Clear { by, .. }
         | LockVma { by, .. }
+        | Clear { by, .. }
         | FreeSwap { by, .. }
         | ClearSwap { by, .. }
         | Flush { by, .. }
