@@ -494,7 +494,7 @@ impl Sim {
                 || usize::from(page.mapcount.0) != mapped
                 || refs != wanted
                 || (page.is_free() != (wanted == 0))
-                || (page.exclusive && (mapped != 1 || page.kind == PageKind::Ksm))
+                || (page.exclusive && (mapped > 1 || page.kind == PageKind::Ksm))
                 || page
                     .swap
                     .is_some_and(|s| self.m.slots[s.at()].cache != Some(pfn));

@@ -8,6 +8,8 @@ use cowherd_mm::ksm::madvise::KsmMadvise;
 use cowherd_mm::machine::Hold;
 use cowherd_mm::madvise::populate::Populate;
 use cowherd_mm::madvise::willneed::Willneed;
+use cowherd_mm::memory::copy_page_range::Fork;
+use cowherd_mm::memory::zap_pte_range::Zap;
 use cowherd_mm::migrate::Migrate;
 use cowherd_mm::swap::swapoff::Swapoff;
 use cowherd_mm::task::{Call, Next};
@@ -21,16 +23,22 @@ struct Actors {
     s: Sim,
     /// What each thread's CPU is about to load or store.
     cells: [(u8, Option<u8>); 7],
-    /// What each cell of X holds: by process, then cell.
-    ideal: [[u8; 4]; 3],
+    /// What each cell of X holds: by process, then cell. None: what a fork left, not known yet.
+    ideal: [[Option<u8>; 4]; 3],
+    /// C is a child of A, again and again.
+    forks: bool,
     held: bool,
     seed: u64,
     log: Vec<String>,
 }
 
 impl Actors {
-    fn new(features: FeatureSet, seed: u64) -> Actors {
-        let mut s = Sim::new(features);
+    fn new(features: FeatureSet, seed: u64, forks: bool) -> Actors {
+        let mut s = if forks {
+            Sim::two(features)
+        } else {
+            Sim::new(features)
+        };
         s.w.random = Some(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
         s.cfg.swap.synchronous = seed % 4 == 1;
         s.cfg.swap.half_full = seed % 8 > 5;
@@ -38,7 +46,8 @@ impl Actors {
         Actors {
             s,
             cells: [(0, None); 7],
-            ideal: [[0; 4]; 3],
+            ideal: [[Some(0); 4]; 3],
+            forks,
             held: false,
             seed,
             log: Vec::new(),
@@ -97,7 +106,7 @@ impl Actors {
             }
             _ => {
                 let value = self.rand(3) as u8;
-                self.ideal[0][2] = value;
+                self.ideal[0][2] = Some(value);
                 self.s.device_store(0, 2, value);
             }
         }
@@ -131,6 +140,10 @@ impl Actors {
         if !self.s.busy(cpu) {
             if calls {
                 match cpu {
+                    A0 if self.forks && self.rand(4) == 0 => self.fork(),
+                    C0 if self.forks && !self.s.m.mms[C.at()].alive => {}
+                    C0 if self.forks && self.parent_forks() => {}
+                    C0 if self.forks && self.rand(12) == 0 => self.s.start(C0, Zap::exit()),
                     A0 => self.thread(A0, A, 0),
                     A1 if !holds.is_empty() && self.rand(3) > 0 => self.holder(holds),
                     A1 => self.thread(A1, A, 1),
@@ -174,15 +187,32 @@ impl Actors {
             let mm = self.s.cfg.cpu_mm[cpu.at()].expect("a thread");
             let ideal = &mut self.ideal[mm.at()][cell as usize];
             match store {
-                Some(value) => *ideal = value,
-                None if *ideal == self.s.w.value => {}
+                Some(value) => *ideal = Some(value),
+                None if ideal.is_none_or(|ideal| ideal == self.s.w.value) => {
+                    *ideal = Some(self.s.w.value)
+                }
                 None => {
                     let got = self.s.w.value;
-                    return Err(format!("{cpu:?} cell {cell}: {got} for {ideal}"));
+                    return Err(format!("{cpu:?} cell {cell}: {got} for {ideal:?}"));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Is the fork of the child still under way?
+    fn parent_forks(&self) -> bool {
+        matches!(self.s.m.tasks[A0.at()].call, Call::Fork { .. })
+    }
+
+    /// A forks, if the last child is gone. The forking thread's cell is known to the child; of the others' either value.
+    fn fork(&mut self) {
+        if self.s.m.mms[C.at()].alive || self.s.busy(C0) {
+            return;
+        }
+        self.ideal[C.at()] = [self.ideal[A.at()][0], None, None, Some(0)];
+        self.s.start(A0, Fork::enter(C));
+        self.log(A0, A, 0);
     }
 
     /// Batches drain, the swap device works.
@@ -220,12 +250,15 @@ impl Actors {
         }
         let held = self.s.m.holders[0].page;
         for (cpu, mm) in [(A0, A), (B0, B), (C0, C)] {
+            if !self.s.m.mms[mm.at()].alive {
+                continue;
+            }
             for cell in 0..4 {
                 let got = self.s.load(cpu, X, cell);
                 let want = self.ideal[mm.at()][cell as usize];
-                if got != want {
+                if want.is_some_and(|want| got != want) {
                     return Err(format!(
-                        "{mm:?} cell {cell}: {got} for {want}; held {held:?}"
+                        "{mm:?} cell {cell}: {got} for {want:?}; held {held:?}"
                     ));
                 }
             }
@@ -234,8 +267,13 @@ impl Actors {
     }
 }
 
-fn run(features: FeatureSet, seed: u64, holds: &[Hold]) -> Result<(), (String, Vec<String>)> {
-    let mut actors = Actors::new(features, seed);
+fn run(
+    features: FeatureSet,
+    seed: u64,
+    holds: &[Hold],
+    forks: bool,
+) -> Result<(), (String, Vec<String>)> {
+    let mut actors = Actors::new(features, seed, forks);
     let result = (0..600)
         .try_for_each(|_| actors.step(true, holds))
         .and_then(|()| actors.end());
@@ -246,7 +284,7 @@ fn run(features: FeatureSet, seed: u64, holds: &[Hold]) -> Result<(), (String, V
 fn no_store_is_lost() {
     for (name, features) in [("6.12", v6_12()), ("5.18", v5_18()), ("5.10", v5_10())] {
         for seed in 0..2000 {
-            if let Err((what, log)) = run(features, seed, &[]) {
+            if let Err((what, log)) = run(features, seed, &[], false) {
                 panic!("{name}: {what}\n{}", log.join("\n"));
             }
         }
@@ -257,9 +295,74 @@ fn no_store_is_lost() {
 fn a_device_and_the_threads_agree_from_exclusivity_on() {
     for holds in [&[Hold::Pin][..], &[Hold::Get, Hold::Pin]] {
         for seed in 0..2000 {
-            if let Err((what, log)) = run(v6_12(), seed, holds) {
+            if let Err((what, log)) = run(v6_12(), seed, holds, false) {
                 panic!("{what}\n{}", log.join("\n"));
             }
         }
     }
+}
+
+#[test]
+fn a_child_sees_nothing_of_its_parent_after_the_fork() {
+    for (name, features, holds) in [
+        ("6.12", v6_12(), &[Hold::Pin][..]),
+        ("6.12", v6_12(), &[]),
+        ("5.18", v5_18(), &[]),
+        ("5.10", v5_10(), &[]),
+    ] {
+        for seed in 0..3000 {
+            if let Err((what, log)) = run(features, seed, holds, true) {
+                panic!("{name}: {what}\n{}", log.join("\n"));
+            }
+        }
+    }
+}
+
+#[test]
+fn killed() {
+    use cowherd_mm::Feature as F;
+    let rules = [
+        F::KsmClearFirst,
+        F::KsmFlush,
+        F::KsmRefTest,
+        F::KsmClearExclusive,
+        F::KsmCompare,
+        F::KsmPteSame,
+        F::KsmReplaceFlush,
+        F::MigFlush,
+        F::MigDirty,
+        F::MigPinTest,
+        F::MigReadableExclusive,
+        F::MigWriteback,
+        F::MigRefTest,
+        F::MigMoveDirty,
+        F::MigWrprotect,
+        F::SwapoffNoSlots,
+        F::SwapoffWriteback,
+        F::SwapoffPteSame,
+        F::SwapoffExclusive,
+        F::KsmDirty,
+        F::ForkFlush,
+        F::TtuDirty,
+    ];
+    std::panic::set_hook(Box::new(|_| {}));
+    for rule in rules {
+        for (name, base) in [("6.12", v6_12()), ("5.18", v5_18()), ("5.10", v5_10())] {
+            let features = without(base, &[rule]);
+            let holds: &[Hold] = if name == "6.12" {
+                &[Hold::Get, Hold::Pin]
+            } else {
+                &[]
+            };
+            let found = (0..4000).find_map(|seed| {
+                match std::panic::catch_unwind(|| run(features, seed, holds, false)) {
+                    Ok(Ok(())) => None,
+                    Ok(Err((what, _))) => Some(what),
+                    Err(_) => Some(format!("seed {seed}: panic")),
+                }
+            });
+            println!("{} {name}: {found:?}", rule.name());
+        }
+    }
+    let _ = std::panic::take_hook();
 }
