@@ -366,3 +366,20 @@ fn a_copy_is_made_cell_by_cell() {
     }
     assert_eq!(Cell(steps), Cell(4));
 }
+
+/// B11 in full: a migration that fails must not cost a page its exclusivity, for the next write would copy it away from under
+/// a transfer.
+#[test]
+fn a_failed_migration_of_a_held_readonly_page_changes_nothing() {
+    for (mutant, lost) in [(None, false), (Some(F::MigReadableExclusive), true)] {
+        let mut s = one(without(v6_12(), mutant.as_slice()));
+        s.hold(A0, 0, Hold::Get, true);
+        s.set(A, X, |e| (e.write, e.dirty) = (false, false));
+        assert_eq!(s.call(K0, Migrate::page(A, X)), Err(Errno::Ebusy));
+        s.store(A0, X, 1, 5);
+        s.device_store(0, 0, 9);
+        assert_eq!(s.load(A0, X, 0), if lost { 7 } else { 9 });
+        s.unhold(A0, 0);
+        s.assert_quiet();
+    }
+}

@@ -201,3 +201,26 @@ fn a_process_that_exits_is_waited_for() {
     assert_eq!(s.finish(K0), Ok(()));
     s.assert_quiet();
 }
+
+/// A device that demands stable pages: a page that is exclusive under writeback would be reused in place.
+#[test]
+fn a_page_is_not_reused_under_writeback() {
+    for (mutant, torn) in [(None, false), (Some(F::SwapoffWriteback), true)] {
+        let mut s = Sim::two(without(v6_12(), mutant.as_slice()));
+        s.cfg.swap.stable_writes = true;
+        s.store(A0, X, 0, 7);
+        s.drain();
+        assert_eq!(s.reclaim(A, X), Ok(()));
+        let slot = s.swapped(A, X).slot;
+        s.kernel(K2).writeback_step(slot);
+        s.start(K0, Swapoff::enter());
+        s.until(K0, "SO6");
+        if torn {
+            s.until(K0, "SO10");
+            s.store(A0, X, 0, 8);
+        }
+        s.writeback();
+        assert_eq!(s.w.broken.contains(&Broken::TornWriteback), torn);
+        assert_eq!(s.finish(K0), Ok(()));
+    }
+}
