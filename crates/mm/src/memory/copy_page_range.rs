@@ -279,7 +279,9 @@ fn next_vma(k: &mut Kernel, child: MmId, from: u8) -> Next {
     let mut from = from;
     while let Some(va) = next_mapped(k, from) {
         let vma = *k.vma(parent, va);
-        if !vma.dontfork && !vma.wipeonfork && k.pte(parent, va) != Pte::None {
+        // An empty PTE says something only while nobody holds its lock: reclaim and migration clear it for a moment.
+        let empty = k.pte(parent, va) == Pte::None && !k.mm(parent).ptl;
+        if !vma.dontfork && !vma.wipeonfork && !empty {
             return go(if k.has(F::ForkWpseq) {
                 SeqBegin { child, va }
             } else {
