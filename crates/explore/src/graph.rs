@@ -69,28 +69,33 @@ pub struct Graph {
 }
 
 impl Report {
-    /// Finds the transitions of this search once more. They take far more memory than the states: for small searches.
+    /// Finds the transitions of this search once more. They take far more memory than the search: for small ones.
     pub fn graph<S: System>(&self, system: &S) -> Graph {
         let mut graph = Graph::default();
         let mut numbers = HashMap::new();
-        for (state, _) in self
-            .store
-            .iter()
-            .filter(|(state, _)| self.store.record(*state).parent.is_none())
-        {
-            numbers.insert(state, graph.nodes.len());
-            graph.nodes.push(Node {
-                state,
-                initial: true,
-                kind: Kind::Inner,
-                flags: 0,
-            });
-        }
-        let mut expander = Expander::with_trails(system, self.reductions);
+        let mut states = Vec::new();
         let mut packed = Vec::new();
+        system.initial(&mut |mut state| {
+            packed.clear();
+            pack(system, self.reductions, &mut state, &mut packed);
+            let Some(id) = self.store.find(&packed) else {
+                return;
+            };
+            numbers.entry(id).or_insert_with(|| {
+                graph.nodes.push(Node {
+                    state: id,
+                    initial: true,
+                    kind: Kind::Inner,
+                    flags: 0,
+                });
+                states.push(state);
+                states.len() - 1
+            });
+        });
+        let mut expander = Expander::with_trails(system, self.reductions);
         let mut from = 0;
         while from < graph.nodes.len() {
-            let state = self.state(system, graph.nodes[from].state);
+            let state = states[from].clone();
             let flags = system.flags(&state);
             graph.nodes[from].flags = flags;
             if system.done(&state) {
@@ -120,7 +125,8 @@ impl Report {
                         kind: Kind::Inner,
                         flags: 0,
                     });
-                    graph.nodes.len() - 1
+                    states.push(next.state);
+                    states.len() - 1
                 });
                 let edge = Edge {
                     from,
@@ -134,11 +140,6 @@ impl Report {
             from += 1;
         }
         graph
-    }
-
-    /// A stored state, unpacked.
-    pub fn state<S: System>(&self, system: &S, state: StateId) -> S::State {
-        system.unpack(self.packed(state))
     }
 }
 

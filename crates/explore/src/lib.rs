@@ -159,7 +159,7 @@ mod worker;
 pub use expand::Step;
 pub use found::{Bad, Flag, Outcome, Sighting};
 pub use graph::{Edge, Graph, Kind, Node};
-pub use options::{Ended, Options, Progress, Reductions};
+pub use options::{Ended, Keep, Options, Progress, Reductions};
 pub use report::Report;
 pub use search::explore;
 pub use shortest::{Shortest, shortest};

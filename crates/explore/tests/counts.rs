@@ -2,12 +2,9 @@
 
 mod toy;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
 use cowherd_explore::oracle::oracle;
 use cowherd_explore::{
-    Choice, Edge, Ended, Kind, Options, Reductions, Report, Shortest, System, explore, shortest,
+    Choice, Edge, Keep, Kind, Options, Reductions, Report, Shortest, System, explore, shortest,
 };
 use toy::{Machine, Op};
 
@@ -280,270 +277,6 @@ fn the_cheapest_witness_has_the_least_effort_and_then_the_fewest_steps() {
     );
 }
 
-/// Ten counters, each up to nine: 10^10 states, more than any limit below.
-struct Endless;
-
-impl System for Endless {
-    type State = [u8; 10];
-
-    fn initial(&self, each: &mut dyn FnMut(Self::State)) {
-        each([0; 10]);
-    }
-
-    fn actors(&self) -> usize {
-        10
-    }
-
-    fn enabled(&self, state: &Self::State, actor: usize) -> bool {
-        state[actor] < 9
-    }
-
-    fn step(&self, state: &mut Self::State, actor: usize, _: &mut Choice) {
-        state[actor] += 1;
-    }
-
-    fn done(&self, state: &Self::State) -> bool {
-        *state == [9; 10]
-    }
-
-    fn outcome(&self, _: &Self::State, _: &mut Vec<u8>) {}
-
-    fn pack(&self, state: &Self::State, out: &mut Vec<u8>) {
-        out.extend_from_slice(state);
-    }
-
-    fn unpack(&self, bytes: &[u8]) -> Self::State {
-        bytes.try_into().unwrap()
-    }
-}
-
-#[test]
-fn each_limit_ends_the_search_for_its_own_reason() {
-    for workers in [1, 2] {
-        let options = Options {
-            workers,
-            ..Options::default()
-        };
-        let report = explore(
-            &Endless,
-            &Options {
-                max_states: Some(10_000),
-                ..options
-            },
-        );
-        assert_eq!(report.ended, Ended::States);
-        assert!((10_000..200_000).contains(&report.states));
-        assert_eq!(report.levels.iter().sum::<u64>(), report.states);
-        let report = explore(
-            &Endless,
-            &Options {
-                max_memory: Some(10 << 20),
-                ..options
-            },
-        );
-        assert_eq!(report.ended, Ended::Memory);
-        assert!(report.bytes < 30 << 20);
-        let report = explore(
-            &Endless,
-            &Options {
-                timeout: Some(Duration::from_millis(50)),
-                ..options
-            },
-        );
-        assert_eq!(report.ended, Ended::Time);
-        assert!(report.elapsed < Duration::from_secs(10));
-        let stop = AtomicBool::new(true);
-        let report = explore(
-            &Endless,
-            &Options {
-                stop: Some(&stop),
-                ..options
-            },
-        );
-        assert_eq!(report.ended, Ended::Stopped);
-    }
-    let limited = Options {
-        max_states: Some(1000),
-        ..Options::default()
-    };
-    assert_eq!(
-        shortest(&Endless, &limited, |_| false),
-        Shortest::Unknown(Ended::States)
-    );
-}
-
-/// Levels of thousands of states, where the workers do share the work; some states have flags, some end.
-struct Wide;
-
-impl System for Wide {
-    type State = [u8; 6];
-
-    fn initial(&self, each: &mut dyn FnMut(Self::State)) {
-        each([0; 6]);
-        each([1, 0, 0, 0, 0, 0]);
-    }
-
-    fn actors(&self) -> usize {
-        6
-    }
-
-    fn enabled(&self, state: &Self::State, actor: usize) -> bool {
-        state[actor] < 5
-    }
-
-    fn step(&self, state: &mut Self::State, actor: usize, choice: &mut Choice) {
-        state[actor] += 1 + (choice.choose(2) as u8) * u8::from(state[actor] == 1);
-    }
-
-    fn done(&self, state: &Self::State) -> bool {
-        state[0] == 5 && state[1] == 5
-    }
-
-    fn flags(&self, state: &Self::State) -> u64 {
-        1 << (state.iter().map(|n| u64::from(*n)).sum::<u64>())
-    }
-
-    fn effort(&self, state: &Self::State) -> (u32, u32) {
-        (u32::from(state[3]), u32::from(state[4]))
-    }
-
-    fn outcome(&self, state: &Self::State, out: &mut Vec<u8>) {
-        out.extend_from_slice(&state[2..4]);
-    }
-
-    fn pack(&self, state: &Self::State, out: &mut Vec<u8>) {
-        out.extend_from_slice(state);
-    }
-
-    fn unpack(&self, bytes: &[u8]) -> Self::State {
-        bytes.try_into().unwrap()
-    }
-}
-
-#[test]
-fn workers_who_share_a_level_change_nothing() {
-    let print = |workers, max_states| {
-        let options = Options {
-            workers,
-            max_states,
-            ..Options::default()
-        };
-        let report = explore(&Wide, &options);
-        let witnesses: Vec<_> = report
-            .outcomes
-            .values()
-            .map(|end| report.witness(&Wide, end.first))
-            .collect();
-        let states: Vec<_> = report
-            .packed_states()
-            .map(|(id, packed)| (id, packed.to_vec()))
-            .collect();
-        assert_eq!(
-            report.ended,
-            if max_states.is_some() {
-                Ended::States
-            } else {
-                Ended::Complete
-            }
-        );
-        let Report {
-            states: count,
-            transitions,
-            steps,
-            levels,
-            outcomes,
-            flags,
-            deadlocks,
-            bytes,
-            ..
-        } = report;
-        (
-            count,
-            transitions,
-            steps,
-            levels,
-            outcomes,
-            flags,
-            (deadlocks, bytes),
-            (witnesses, states),
-        )
-    };
-    for max_states in [None, Some(20_000)] {
-        let one = print(1, max_states);
-        assert!(*one.3.iter().max().unwrap() > 3000);
-        for workers in 2..=4 {
-            assert!(print(workers, max_states) == one);
-        }
-    }
-    let alone = explore(&Wide, &Options::default());
-    let oracle = oracle(&Wide, 1_000_000).unwrap();
-    assert_eq!((alone.states, alone.levels), (oracle.states, oracle.levels));
-}
-
-#[test]
-fn a_search_can_be_stopped_from_outside_and_says_how_far_it_is() {
-    let stop = AtomicBool::new(false);
-    let progress = |progress: &cowherd_explore::Progress| {
-        assert!(progress.states > 0 && progress.transitions > 0 && progress.bytes > 0);
-        assert!(progress.elapsed >= Duration::from_secs(1));
-        stop.store(true, Ordering::Relaxed);
-    };
-    let options = Options {
-        workers: 2,
-        stop: Some(&stop),
-        progress: Some(&progress),
-        ..Options::default()
-    };
-    assert_eq!(explore(&Endless, &options).ended, Ended::Stopped);
-}
-
-#[test]
-fn a_panic_of_the_system_is_passed_on_and_leaves_no_worker_waiting() {
-    struct Breaks;
-    impl System for Breaks {
-        type State = [u8; 10];
-        fn initial(&self, each: &mut dyn FnMut(Self::State)) {
-            Endless.initial(each);
-        }
-        fn actors(&self) -> usize {
-            10
-        }
-        fn enabled(&self, state: &Self::State, actor: usize) -> bool {
-            Endless.enabled(state, actor)
-        }
-        fn step(&self, state: &mut Self::State, actor: usize, choice: &mut Choice) {
-            assert!(
-                state.iter().map(|n| u32::from(*n)).sum::<u32>() < 8,
-                "broken on purpose"
-            );
-            Endless.step(state, actor, choice);
-        }
-        fn done(&self, _: &Self::State) -> bool {
-            false
-        }
-        fn outcome(&self, _: &Self::State, _: &mut Vec<u8>) {}
-        fn pack(&self, state: &Self::State, out: &mut Vec<u8>) {
-            Endless.pack(state, out);
-        }
-        fn unpack(&self, bytes: &[u8]) -> Self::State {
-            Endless.unpack(bytes)
-        }
-    }
-    for workers in [1, 3] {
-        let run = || {
-            explore(
-                &Breaks,
-                &Options {
-                    workers,
-                    ..Options::default()
-                },
-            )
-        };
-        let payload = std::panic::catch_unwind(run).err().expect("it panics");
-        assert_eq!(payload.downcast_ref(), Some(&"broken on purpose"));
-    }
-}
-
 #[test]
 fn the_graph_has_every_state_and_every_transition() {
     let order = |a, b| {
@@ -603,4 +336,54 @@ fn the_graph_is_written_as_dot_and_as_json() {
     assert!(json.ends_with(
         "{\"from\":2,\"to\":4,\"label\":\"0\",\"steps\":[{\"actor\":0,\"choice\":0}]}]}\n"
     ));
+}
+
+#[test]
+fn fingerprints_find_the_same_and_tell_the_chance_of_a_miss() {
+    let order = |a, b| {
+        vec![
+            Op::Lock(a),
+            Op::Lock(b),
+            Op::Choose(3),
+            Op::Store(a),
+            Op::Unlock(b),
+            Op::Unlock(a),
+        ]
+    };
+    let machine = Machine::new(vec![order(0, 1), order(1, 0), order(2, 1)]);
+    for reductions in [Reductions::ALL, Reductions::NONE] {
+        let options = Options {
+            reductions,
+            ..Options::default()
+        };
+        let whole = explore(&machine, &options);
+        let less = explore(
+            &machine,
+            &Options {
+                keep: Keep::Fingerprints,
+                ..options
+            },
+        );
+        assert_eq!(less.states, whole.states);
+        assert_eq!(
+            (&less.levels, less.transitions),
+            (&whole.levels, whole.transitions)
+        );
+        assert!(less.outcomes.keys().eq(whole.outcomes.keys()));
+        assert_eq!(less.deadlocks.states, whole.deadlocks.states);
+        for (bytes, outcome) in &less.outcomes {
+            let end = less
+                .witness(&machine, outcome.first)
+                .replay(&machine, |_, _| {});
+            let mut found = Vec::new();
+            machine.outcome(&end, &mut found);
+            assert_eq!(&found, bytes);
+        }
+        assert_eq!(
+            less.graph(&machine).edges.len(),
+            whole.graph(&machine).edges.len()
+        );
+        assert_eq!(whole.chance(), 0.0);
+        assert!(less.chance() > 0.0 && less.chance() < 1e-9);
+    }
 }
