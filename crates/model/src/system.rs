@@ -457,7 +457,7 @@ pub fn soft_dirty(m: &Machine, mm: MmId, va: Va) -> bool {
 
 impl State {
     fn note(&mut self, alarms: crate::spec::Alarms) {
-        self.alarms |= alarms.bits();
+        self.alarms |= alarms.word();
     }
 }
 
@@ -590,7 +590,8 @@ impl System for Program {
 }
 
 impl Program {
-    /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's.
+    /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's; the kernel's
+    /// invariants and what every address would show are looked at.
     fn settle(&self, state: &mut State) {
         if self.watches_frames {
             for pfn in state.start.iter_mut().flatten() {
@@ -599,5 +600,13 @@ impl Program {
                 }
             }
         }
+        let mut alarms = crate::spec::Alarms::default();
+        for broken in cowherd_mm::invariants::broken(&state.m, &self.cfg).iter() {
+            alarms.broken(broken);
+        }
+        let mut ideal = state.ideal;
+        self.spec.settle(state, &mut ideal, &mut alarms, self);
+        state.ideal = ideal;
+        state.note(alarms);
     }
 }
