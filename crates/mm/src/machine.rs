@@ -222,6 +222,8 @@ pub struct Sizes {
     pub cells: u8,
     /// Frames, the zero page and page cache included.
     pub frames: usize,
+    /// Page-cache pages: frames 1 and up. VMAs name them, so they keep their names.
+    pub file_frames: usize,
     /// Swap slots.
     pub slots: usize,
     /// Tasks, each on a CPU of its own.
@@ -333,6 +335,9 @@ impl Machine {
 
     /// Packs all but frames and slots: what can refer to them. VMAs hardly ever differ from those of the start (`base`).
     pub fn pack_roots(&self, sizes: &Sizes, base: &Machine, w: &mut Writer) {
+        for pfn in 1..=sizes.file_frames as u8 {
+            w.frame_name(Pfn(pfn));
+        }
         for mm in 0..sizes.mms {
             self.mms[mm].pack(w);
             if !self.mms[mm].alive {

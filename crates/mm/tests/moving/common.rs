@@ -202,6 +202,7 @@ impl Sim {
     /// A, B and C with X and Y each, all mergeable; a synchronous or asynchronous swap device.
     pub fn new(features: FeatureSet) -> Sim {
         let sizes = Sizes {
+            file_frames: 0,
             mms: 3,
             pages: 2,
             cells: 4,
