@@ -77,7 +77,7 @@ impl Actors {
             8 => self.s.start(cpu, Willneed::enter(X)),
             _ => {
                 let write = self.rand(2) == 1;
-                match Populate::enter(&self.s.kernel(cpu), X, write) {
+                match Populate::enter(self.s.kernel(cpu).cfg, X, write) {
                     Next::Return { .. } => {}
                     next => self.s.start(cpu, next),
                 }
