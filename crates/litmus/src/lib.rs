@@ -8,6 +8,7 @@ mod lex;
 pub mod limits;
 mod parse;
 mod print;
+pub mod reference;
 mod span;
 mod suggest;
 

@@ -1,9 +1,7 @@
 //! The condition and `locations`: everything they ask for must exist.
 
 use super::args::one_cell;
-use super::calls::CALLS;
 use super::init::unknown_word;
-use super::kernel::ACTIVITIES;
 use super::scope::{Scope, Thing, is_register, register_number};
 use super::stmts::ThreadScope;
 use crate::ast::{
@@ -12,25 +10,8 @@ use crate::ast::{
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::parse::syntax::{Name, RawAtom, RawExpected, RawPlace, RawProp, RawTest};
+use crate::reference::{ACTIVITIES, ATOMS, CALLS, HAZARDS};
 use crate::suggest::{did_you_mean, nearest};
-
-/// The hazards that are documented: H1 to this.
-const HAZARDS: u8 = 8;
-
-/// Atoms written like calls, with an example.
-const ATOMS: [(&str, &str); 11] = [
-    ("swapped", "swapped(A:x)"),
-    ("present", "present(A:x)"),
-    ("writable", "writable(A:x)"),
-    ("softdirty", "softdirty(A:x)"),
-    ("copied", "copied(A:x)"),
-    ("merged", "merged(A:x)"),
-    ("trapped", "trapped(A:x)"),
-    ("same", "same(A:x, B:x)"),
-    ("refused", "refused(reclaim)"),
-    ("violates", "violates(lost-write)"),
-    ("hazard", "hazard(H1)"),
-];
 
 /// Checks both; nothing where the test has no condition.
 pub(super) fn check<'t>(
@@ -488,10 +469,10 @@ impl<'t> Checker<'_, 't> {
         let word = bare(self.scope, place, "refused(reclaim)")?;
         let known = CALLS
             .iter()
-            .chain(&ACTIVITIES)
+            .chain(ACTIVITIES)
             .find(|(name, _)| *name == word.text);
         let Some((name, _)) = known else {
-            let names = CALLS.iter().chain(&ACTIVITIES).map(|(name, _)| *name);
+            let names = CALLS.iter().chain(ACTIVITIES).map(|(name, _)| *name);
             return self.scope.none(
                 Diagnostic::new(
                     Code::UnknownCall,
