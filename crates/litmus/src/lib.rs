@@ -86,6 +86,13 @@ fn finish(mut diagnostics: Vec<Diagnostic>, source: &Arc<str>, text: &str) -> Ve
     if diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.retain(Diagnostic::is_error);
     }
+    // A comment without an end swallows the rest: what is missing there was perhaps not forgotten.
+    let open_comment = diagnostics.iter().find(|d| d.code == Code::OpenComment);
+    if let Some(start) = open_comment.map(|d| d.span.start) {
+        diagnostics.retain(|d| {
+            d.code == Code::OpenComment || (d.span.end < start && d.code != Code::OpenBracket)
+        });
+    }
     if diagnostics.len() > limits::MAX_DIAGNOSTICS {
         diagnostics.truncate(limits::MAX_DIAGNOSTICS);
         if let Some(last) = diagnostics.last_mut() {

@@ -402,6 +402,18 @@ fn shared<'t>(
     processes: &[ProcessId],
     is_ksm: bool,
 ) -> Vec<ProcessId> {
+    let owner_name = scope.processes[owner.index()].name.clone();
+    if !raw.arguments.iter().any(|name| name.text == owner_name) {
+        scope.report(
+            Diagnostic::new(
+                Code::Contradiction,
+                raw.span,
+                format!("`{owner_name}` has the page and is not named"),
+            )
+            .help(format!("name it: `shared({owner_name}, ...)`")),
+        );
+        return Vec::new();
+    }
     let mut sharers = Vec::new();
     for name in &raw.arguments {
         let Some(process) = place(scope, *name) else {
@@ -417,34 +429,29 @@ fn shared<'t>(
                 .help(format!("add `in {}`", name.text)),
             );
         } else if !is_ksm && root(&scope.processes, process) != root(&scope.processes, owner) {
+            let stranger = if process == ProcessId(0) {
+                owner_name.as_str()
+            } else {
+                name.text
+            };
             scope.report(
                 Diagnostic::new(
                     Code::Contradiction,
                     name.span,
-                    format!("process `{}` is of another family", name.text),
+                    format!(
+                        "`{owner_name}` and `{}` are of different families",
+                        name.text
+                    ),
                 )
                 .label("a page is shared by `fork`, or as a KSM page")
                 .help(format!(
-                    "declare `process {} = fork(A);`, or add `ksm`",
-                    name.text
+                    "declare `process {stranger} = fork(A);`, or add `ksm`"
                 )),
             );
-        } else {
+        } else if process != owner {
             sharers.push(process);
         }
     }
-    if sharers.len() == raw.arguments.len() && !sharers.contains(&owner) {
-        let name = scope.processes[owner.index()].name.clone();
-        scope.report(
-            Diagnostic::new(
-                Code::Contradiction,
-                raw.span,
-                format!("`{name}` has the page and is not named"),
-            )
-            .help(format!("name it: `shared({name}, ...)`")),
-        );
-    }
-    sharers.retain(|process| *process != owner);
     sharers.sort();
     sharers.dedup();
     sharers

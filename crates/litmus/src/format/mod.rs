@@ -34,7 +34,12 @@ pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
     let condition_end = raw
         .condition
         .map_or(text.len(), |condition| condition.span.end);
-    Ok(Formatter::new(text, &lexed).run(condition_end))
+    let laid_out = Formatter::new(text, &lexed).run(condition_end);
+    // What is too long to be read again is no layout of it.
+    if laid_out.len() > limits::MAX_TEXT {
+        return Err(vec![crate::too_long(&source)]);
+    }
+    Ok(laid_out)
 }
 
 /// A line of the output, or several where what it holds is too long or is a comment of several lines.
@@ -256,7 +261,10 @@ impl<'t, 'l> Formatter<'t, 'l> {
             .comments
             .get(self.comment)
             .is_some_and(|c| c.span.start < end);
-        let one_line = close == self.at + 1 || !self.broken(start, end);
+        let empty = self.tokens[self.at + 1..close]
+            .iter()
+            .all(|token| token.tok == Tok::Semicolon);
+        let one_line = empty || !self.broken(start, end);
         if one_line && !has_comment {
             let mut flat = head.clone();
             for token in &self.tokens[self.at..=close] {
@@ -268,7 +276,7 @@ impl<'t, 'l> Formatter<'t, 'l> {
             }
             let text = flat.flat();
             let fits = indent + text.chars().count() <= WIDTH;
-            if (fits && inside == Inside::Stmts) || close == self.at + 1 {
+            if (fits && inside == Inside::Stmts) || empty {
                 self.lines.push(Line {
                     indent,
                     text,
