@@ -181,3 +181,19 @@ fn a_digest_stays_with_layout_and_comments_and_goes_with_the_program() {
         digest("MM a { anon x; } P0 { r1 = x; } exists (P0:r1=1)")
     );
 }
+
+/// One small test for each bug, question and hazard that the corpus is about: the language can say them all.
+#[test]
+fn the_catalogue_can_be_written() {
+    let catalogue = include_str!("catalogue.litmus");
+    let tests: Vec<String> = catalogue
+        .split("\nMM ")
+        .map(|test| format!("MM {}", test.trim_start_matches("MM ")))
+        .collect();
+    assert!(tests.len() > 40);
+    for text in tests {
+        let analysis = analyse("catalogue", &text);
+        let shown = render(&analysis.diagnostics, &text, Colour::Never);
+        assert!(analysis.diagnostics.is_empty(), "{shown}");
+    }
+}

@@ -87,6 +87,8 @@ pub struct Attributes {
     pub protnone: bool,
     /// Soft-dirty tracking was started.
     pub tracked: bool,
+    /// So many others hold a reference that the page looks pinned (`maybe_dma_pinned` is true of it).
+    pub crowded: bool,
     /// Registered with userfaultfd.
     pub uffd: Option<Uffd>,
 }

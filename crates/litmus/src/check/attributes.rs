@@ -7,7 +7,7 @@ use crate::ast::{Attributes, Contents, Ksm, PageId, ProcessId, Uffd, UffdMode, f
 use crate::diagnostic::{Code, Diagnostic};
 use crate::parse::syntax::{Name, RawAttribute};
 
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 19] = [
     "clean",
     "dirty",
     "readonly",
@@ -22,6 +22,7 @@ const WORDS: [&str; 18] = [
     "lazy",
     "protnone",
     "tracked",
+    "crowded",
     "uffd",
     "mapped",
     "zero",
@@ -29,7 +30,7 @@ const WORDS: [&str; 18] = [
 ];
 
 /// Pairs that cannot be true of one page, and why.
-const CONTRADICTIONS: [(&str, &str, &str); 17] = [
+const CONTRADICTIONS: [(&str, &str, &str); 18] = [
     ("clean", "dirty", "a PTE is one or the other"),
     ("lazy", "dirty", "MADV_FREE leaves the PTE clean"),
     ("lazy", "batch", "a lazily freed page has left the batch"),
@@ -69,6 +70,11 @@ const CONTRADICTIONS: [(&str, &str, &str); 17] = [
     ),
     ("swapped", "protnone", "a swap entry is no hinting entry"),
     ("swapped", "zero", "the zero page is never swapped"),
+    (
+        "swapped",
+        "crowded",
+        "nobody can refer to a page that is nowhere",
+    ),
     ("zero", "dirty", "the zero page is mapped clean"),
     (
         "mapped",
@@ -274,6 +280,7 @@ fn set<'t>(
         "lazy" => attributes.lazy = true,
         "protnone" => attributes.protnone = true,
         "tracked" => attributes.tracked = true,
+        "crowded" => attributes.crowded = true,
         "batch" => attributes.batch = scope.thread(raw.arguments[0]),
         "uffd" => attributes.uffd = uffd(scope, page, &raw.arguments),
         "ksm" => {

@@ -160,6 +160,7 @@ impl Shown<'_, PageInit> {
             lazy,
             protnone,
             tracked,
+            crowded,
             uffd,
         } = &self.item.attributes;
         let mut words: Vec<String> = Vec::new();
@@ -180,6 +181,7 @@ impl Shown<'_, PageInit> {
         flag("lazy", *lazy);
         flag("protnone", *protnone);
         flag("tracked", *tracked);
+        flag("crowded", *crowded);
         words.extend(batch.map(|thread| format!("batch({})", self.test.thread_name(thread))));
         words.extend(uffd.map(|uffd| {
             let protected = if uffd.protected { ", protected" } else { "" };

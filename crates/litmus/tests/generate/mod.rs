@@ -219,6 +219,7 @@ impl Maker {
                 attributes.wrprotected = !attributes.swapped && s.chance();
                 attributes.nonexclusive = attributes.ksm.is_none() && s.chance();
                 attributes.protnone = !attributes.swapped && s.chance();
+                attributes.crowded = !attributes.swapped && s.chance();
                 if s.chance() {
                     attributes.shared = relatives
                         .iter()
