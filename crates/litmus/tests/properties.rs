@@ -48,7 +48,7 @@ fn holds(text: &str) {
 }
 
 /// Pieces of the language, and some that are not.
-const WORDS: [&str; 84] = [
+const WORDS: [&str; 86] = [
     "MM",
     "name",
     "{",
@@ -126,6 +126,8 @@ const WORDS: [&str; 84] = [
     "EFAULT",
     "SEGV",
     "// c\n",
+    "// Result: .. Never\n",
+    "(* a\n b *)",
     "(* c *)",
     "(*",
     "*)",
@@ -136,10 +138,11 @@ const WORDS: [&str; 84] = [
 ];
 
 /// Tests of every kind, for mutation.
-const TESTS: [&str; 3] = [
+const TESTS: [&str; 4] = [
     include_str!("tests/odirect-swap.litmus"),
     include_str!("tests/everything.litmus"),
     include_str!("tests/vmsplice.litmus"),
+    include_str!("tests/bare.litmus"),
 ];
 
 /// 400 cases of each; PROPTEST_CASES asks for more.

@@ -159,6 +159,13 @@ pub(super) fn apply<'t>(scope: &mut Scope<'t>, page: PageId, raw: &[RawAttribute
             .label("only a page in the swap cache can be so"),
         );
     }
+    attributes.dirty = match seen
+        .iter()
+        .find(|word| matches!(word.text, "clean" | "dirty"))
+    {
+        Some(word) => word.text == "dirty",
+        None => attributes.dirty_by_default(&contents),
+    };
     let init = &mut scope.pages[page.index()];
     init.contents = contents;
     init.attributes = attributes;
@@ -269,8 +276,6 @@ fn set<'t>(
     raw: &RawAttribute<'t>,
 ) {
     match raw.word.text {
-        "clean" => attributes.dirty = Some(false),
-        "dirty" => attributes.dirty = Some(true),
         "readonly" => attributes.readonly = true,
         "wrprotected" => attributes.wrprotected = true,
         "nonexclusive" => attributes.nonexclusive = true,

@@ -170,8 +170,9 @@ impl Shown<'_, PageInit> {
             "mapped",
             matches!(self.item.contents, Contents::File { mapped: true, .. }),
         );
-        flag("clean", *dirty == Some(false));
-        flag("dirty", *dirty == Some(true));
+        let by_default = self.item.attributes.dirty_by_default(&self.item.contents);
+        flag("clean", !*dirty && by_default);
+        flag("dirty", *dirty && !by_default);
         flag("readonly", *readonly);
         flag("wrprotected", *wrprotected);
         flag("nonexclusive", *nonexclusive);

@@ -189,7 +189,7 @@ impl Maker {
                 let in_file = self.test.files[file].values.len() as u8;
                 let mapped = s.chance();
                 if mapped {
-                    attributes.dirty = s.of(&[None, Some(true), Some(false)]);
+                    attributes.dirty = s.chance();
                 }
                 return PageInit {
                     name: name.into(),
@@ -207,7 +207,7 @@ impl Maker {
             }
             _ => {
                 match s.below(4) {
-                    0 => attributes.dirty = s.of(&[None, Some(true), Some(false)]),
+                    0 => {}
                     1 => {
                         attributes.swapped = s.chance();
                         attributes.cached = s.chance();
@@ -216,6 +216,8 @@ impl Maker {
                     2 => attributes.lazy = true,
                     _ => attributes.ksm = Some(Ksm { with: Vec::new() }),
                 }
+                let always = attributes.lazy || attributes.swapped || attributes.ksm.is_some();
+                attributes.dirty = !always && s.chance();
                 attributes.wrprotected = !attributes.swapped && s.chance();
                 attributes.nonexclusive = attributes.ksm.is_none() && s.chance();
                 attributes.protnone = !attributes.swapped && s.chance();
