@@ -418,6 +418,8 @@ fn a_statement_that_does_not_fit_is_refused_once() {
         ("lru_add_drain(A);", Arguments),
         ("reclaim(x);", UnknownCall),
         ("clone();", UnknownCall),
+        ("r1 = clone(); x = r1;", UnknownCall),
+        ("io1 = read_submit(g, x); wait(io1);", UnknownName),
         ("x;", Expected),
         ("x = ;", Expected),
         ("pread f;", Expected),

@@ -98,6 +98,18 @@ impl<'t> ThreadScope<'t> {
         )
     }
 
+    /// A statement was refused: what it would have set or made counts as such, so that its uses are not reported as well.
+    fn refused(&mut self, target: Option<&RawPlace<'t>>) {
+        let Some(name) = target.map(|target| target.name.text) else {
+            return;
+        };
+        let number = name
+            .strip_prefix('r')
+            .and_then(|number| number.parse().ok());
+        self.registers.extend(number.map(Reg));
+        self.lost.insert(name);
+    }
+
     /// `wait`, `unregister`, `release`.
     pub(super) fn end_handle(&mut self, handle: HandleId, span: Span) {
         self.handles[handle.index()].ended = Some(span);
@@ -176,9 +188,7 @@ fn statements<'t>(
                 }
                 thread.stmts.push(stmt);
             }
-            None => thread
-                .lost
-                .extend(raw.target.map(|target| target.name.text)),
+            None => thread.refused(raw.target.as_ref()),
         }
     }
 }
@@ -212,10 +222,7 @@ fn access<'t>(
 ) -> Option<(Option<Reg>, Call)> {
     if bare_register(target) {
         let reg = Reg(register_number(scope, target.name)?);
-        // Set whatever becomes of the load, so that its uses are not reported as well.
-        let call = load(scope, thread, source);
-        thread.registers.insert(reg);
-        return Some((Some(reg), call?));
+        return Some((Some(reg), load(scope, thread, source)?));
     }
     let value = match operand(scope, thread, source) {
         Operand::Value(value) => value?,
