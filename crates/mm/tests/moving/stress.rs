@@ -184,7 +184,7 @@ impl Actors {
             self.held = true;
         }
         if result.is_some() && matches!(cpu, K2) {
-            self.s.m.swap_off = false;
+            (self.s.m.swap_off, self.s.m.swap_gone) = (false, false);
         }
         if accessing && result == Some(Ok(())) {
             let mm = self.s.cfg.cpu_mm[cpu.at()].expect("a thread");
