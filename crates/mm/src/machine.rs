@@ -199,6 +199,8 @@ pub struct Machine {
     pub slots: [SwapSlot; MAX_SLOTS],
     /// Was swapoff begun? No slot is handed out any more.
     pub swap_off: bool,
+    /// Is swapoff over? `swap_map` is freed: who looks at a slot now is too late.
+    pub swap_gone: bool,
     /// One TLB a CPU.
     pub tlbs: [[Option<TlbEntry>; MAX_PAGES]; MAX_CPUS],
     /// Transfers.
@@ -321,6 +323,7 @@ impl Machine {
                 torn: false,
             }; MAX_SLOTS],
             swap_off: false,
+            swap_gone: false,
             tlbs: [[None; MAX_PAGES]; MAX_CPUS],
             ios: [Io::IDLE; MAX_IOS],
             holders: [Holder {
@@ -362,6 +365,7 @@ impl Machine {
             }
         }
         self.swap_off.pack(w);
+        self.swap_gone.pack(w);
         for io in &self.ios[..sizes.ios] {
             (io.state != IoState::Idle).pack(w);
             if io.state != IoState::Idle {
@@ -403,6 +407,7 @@ impl Machine {
             }
         }
         m.swap_off = Pack::unpack(r);
+        m.swap_gone = Pack::unpack(r);
         for io in &mut m.ios[..sizes.ios] {
             if bool::unpack(r) {
                 *io = Pack::unpack(r);

@@ -141,7 +141,7 @@ pub enum Broken {
     RefUnderflow,
     /// A freed page was still mapped, cached, locked or under writeback (`bad_page`).
     FreedInUse,
-    /// A frame was accessed that nobody holds a reference to (S12).
+    /// A frame was accessed that nobody holds a reference to (S12), or `swap_map` after swapoff freed it.
     UseAfterFree,
     /// Somebody wrote the shared zero page.
     ZeroPage,

@@ -304,6 +304,10 @@ impl Sim {
     /// Steps until the call returns.
     pub fn finish(&mut self, cpu: Cpu) -> Result<(), Errno> {
         for _ in 0..1000 {
+            if self.label(cpu) == "RC14" {
+                // A synchronous device writes while its submitter waits.
+                self.writeback();
+            }
             if let Some(result) = self.step(cpu) {
                 return result;
             }
