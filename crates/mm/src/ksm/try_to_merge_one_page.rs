@@ -178,7 +178,8 @@ impl TryToMerge {
                 Merging::On(SetPte { i, kpage })
             }
             SetPte { i, kpage } => {
-                k.set_pte(i.at.mm, i.at.va, Pte::of(kpage).pte());
+                let e = k.mk_pte(i.at.mm, i.at.va, kpage);
+                k.set_pte(i.at.mm, i.at.va, e.pte());
                 k.remove_rmap(i.pfn);
                 Merging::On(DropOld { i, kpage })
             }

@@ -62,7 +62,7 @@ impl RemoveMigrationPtes {
                 dirty,
                 soft_dirty: e.soft_dirty,
                 uffd_wp: e.uffd_wp,
-                ..Pte::of(new)
+                ..k.mk_pte(mm, at, new)
             };
             k.set_pte(mm, at, pte.pte());
         }

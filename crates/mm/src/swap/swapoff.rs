@@ -378,7 +378,7 @@ fn unuse_pte(k: &mut Kernel, u: Unuse, pfn: Pfn, new: Option<Pfn>) -> Next {
     let pte = Present {
         soft_dirty: keep && e.soft_dirty,
         uffd_wp: keep && e.uffd_wp,
-        ..Pte::of(to)
+        ..k.mk_pte(u.mm, u.va, to)
     };
     k.set_pte(u.mm, u.va, pte.pte());
     go(PutSlot { u, pfn, new })
