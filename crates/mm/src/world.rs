@@ -146,7 +146,7 @@ pub enum Broken {
 
 impl Broken {
     /// All of them, in the order of declaration.
-    pub const ALL: [Broken; 17] = [
+    pub const ALL: [Broken; 18] = [
         Broken::WOne,
         Broken::PteRef,
         Broken::SwapCnt,
@@ -161,6 +161,7 @@ impl Broken {
         Broken::RefUnderflow,
         Broken::FreedInUse,
         Broken::UseAfterFree,
+        Broken::ZeroPage,
         Broken::TornWriteback,
         Broken::SwapCache,
         Broken::AnonRmap,

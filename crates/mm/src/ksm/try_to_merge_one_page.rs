@@ -16,7 +16,7 @@ use crate::kernel::{Kernel, View};
 use crate::ksm::{Item, find_mergeable_vma};
 use crate::packed;
 use crate::page::PageKind;
-use crate::pgtable::{Present, Pte};
+use crate::pgtable::Present;
 use crate::rmap::Rmap;
 use crate::step::{Step, Wait, step};
 use crate::world::Broken;

@@ -9,7 +9,7 @@ use crate::feature::Feature as F;
 use crate::ids::*;
 use crate::kernel::{Kernel, View};
 use crate::packed;
-use crate::pgtable::{MigrationKind, Present, Pte};
+use crate::pgtable::{MigrationKind, Present};
 use crate::rmap::Rmap;
 use crate::step::{Step, Wait, step};
 
