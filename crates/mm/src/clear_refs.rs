@@ -1,7 +1,8 @@
 //! `echo 4 > /proc/PID/clear_refs`: `clear_refs_write`, `clear_soft_dirty`, `pte_is_pinned` (fs/proc/task_mmu.c).
 //!
 //! Every PTE of a process loses its soft-dirty bit and becomes read-only, so that the next store is recorded. Stale writable
-//! translations live until the one flush at the end; `tlb_flush_pending` is raised meanwhile.
+//! translations live until the one flush at the end; `tlb_flush_pending` is raised meanwhile. (A writable migration entry loses the bit
+//! and stays writable, in every release: what is stored once the page is mapped again goes unrecorded.)
 //!
 //! | | feature | lock over the walk |
 //! |---|---|---|

@@ -53,12 +53,16 @@ impl RemoveMigrationPtes {
                 },
             );
             let vma = *k.vma(mm, at);
-            // Without `mig_wrprotect` whatever the VMA allows.
-            let write =
-                (e.kind == MigrationKind::Writable && !e.uffd_wp) || !k.has(F::MigWrprotect);
+            // mprotect has made the entry readable if the VMA is not writable any more. Without `mig_wrprotect` whatever the VMA
+            // allows.
+            let write = if k.has(F::MigWrprotect) {
+                e.kind == MigrationKind::Writable && !e.uffd_wp
+            } else {
+                vma.write
+            };
             let dirty = e.dirty && k.page(new).dirty;
             let pte = Present {
-                write: write && vma.write,
+                write,
                 dirty,
                 soft_dirty: e.soft_dirty,
                 uffd_wp: e.uffd_wp,
