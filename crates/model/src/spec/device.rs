@@ -162,17 +162,15 @@ impl Spec {
             return;
         }
         let excused = hazards(held.shared, held.orphan);
+        let strict = excused.is_empty() && !held.told && !self.in_window(ideal, used.mm, held.va);
         if now.has(cell, value) {
             // In sync as promised: so what it sees is what there is.
-            if excused.is_empty() && !self.in_window(ideal, used.mm, held.va) {
+            if strict {
                 self.look(ideal, alarms, Eye::Pin, place, value);
             }
-        } else if excused.is_empty() && !self.in_window(ideal, used.mm, held.va)
-            || self.leaks(ideal, place, value)
-        {
+        } else if strict || self.leaks(ideal, place, value) {
             self.surprise(ideal, alarms, Eye::Pin, place, value, &now);
-            // Told once: from now on it is known to be out of sync.
-            ideal.holder(holder).orphan = true;
+            ideal.holder(holder).told = true;
         } else {
             alarms.meet(excused);
         }
@@ -192,6 +190,7 @@ impl Spec {
         if self.holders[holder.at()].promise != Promise::Snapshot
             && held.phase == Phase::Holding
             && hazards(held.shared, held.orphan).is_empty()
+            && !held.told
             && !self.in_window(ideal, mm, held.va)
         {
             self.held_load(ideal, alarms, holder, cell, value);

@@ -1,5 +1,6 @@
 //! Windows open and close (S2 to S10).
 
+use cowherd_mm::machine::Dir;
 use cowherd_mm::{Cells, Event, HoldId, IoId, MmId, Va};
 
 use super::alarms::Alarms;
@@ -124,7 +125,7 @@ impl Spec {
             }
         }
         transfer.at = Some(Places::one(va));
-        if used.dir == cowherd_mm::machine::Dir::ToDevice {
+        if used.dir == Dir::ToDevice {
             transfer.since = self.possible(ideal, mm, va);
             // What it reads may be old; that is not lost on anybody.
             transfer.shared = Procs::NONE;
@@ -148,6 +149,7 @@ impl Spec {
             phase: Phase::Entering,
             va,
             orphan: Spec::overlapped(ideal, mm, va),
+            told: false,
             shared,
             since,
         };
@@ -234,10 +236,9 @@ impl Spec {
             self.changed(ideal, alarms, parent, va);
         }
         for (io, used) in ideal.ios.iter_mut().zip(&self.ios) {
-            let mine = used.mm == parent && used.by == By::Get
-                || io.shared.has(parent)
-                || used.mm == parent && !io.shared.is_empty();
-            if mine && io.at.is_some() && used.dir == cowherd_mm::machine::Dir::ToMemory {
+            let unpinned = used.by == By::Get || !io.shared.is_empty();
+            let mine = used.mm == parent && unpinned || io.shared.has(parent);
+            if mine && io.at.is_some() && used.dir == Dir::ToMemory {
                 io.shared.add(child);
             }
         }

@@ -138,6 +138,8 @@ pub(super) struct Holder {
     pub va: Va,
     /// The page was zapped or freed lazily under it, or it may be another one (H4): only what leaks is still wrong.
     pub orphan: bool,
+    /// It was found out of sync, and that was told.
+    pub told: bool,
     /// As in [`Transfer`].
     pub shared: Procs,
     /// Read-only and not long-term: what the cells held since entry (S6).
@@ -161,6 +163,7 @@ impl Holder {
         phase: Phase::Idle,
         va: Va(0),
         orphan: false,
+        told: false,
         shared: Procs::NONE,
         since: CellSets::EMPTY,
     };
@@ -423,6 +426,7 @@ impl Ideal {
                 (holder.phase == Phase::Holding).pack(w);
                 holder.va.pack(w);
                 pack_hazards(holder.orphan, holder.shared, w);
+                holder.told.pack(w);
                 pack_sets(&holder.since, cells, w);
             }
         }
@@ -458,6 +462,7 @@ impl Ideal {
                 };
                 holder.va = Va::unpack(r);
                 (holder.orphan, holder.shared) = unpack_hazards(r);
+                holder.told = bool::unpack(r);
                 holder.since = unpack_sets(cells, r);
             }
         }
