@@ -5,6 +5,7 @@
 pub mod kernels;
 
 pub mod check;
+pub mod corpus;
 pub mod diff;
 pub mod driver;
 pub mod lower;
