@@ -1,6 +1,6 @@
 //! Records, one behind the other, in blocks that never move: growing copies nothing and wastes at most one block.
 
-use crate::record;
+use crate::record::{self, Record};
 use crate::store::StateId;
 
 /// Size of a block. No record is longer, and none crosses from one block into the next.
@@ -11,6 +11,8 @@ const SHIFT: u32 = BLOCK.trailing_zeros();
 #[derive(Default)]
 pub(crate) struct Arena {
     blocks: Vec<Vec<u8>>,
+    /// Capacity of all blocks.
+    held: usize,
 }
 
 impl Arena {
@@ -29,13 +31,16 @@ impl Arena {
                 BLOCK
             };
             self.blocks.push(Vec::with_capacity(first));
+            self.held += first;
         }
         let index = self.blocks.len() - 1;
         let block = &mut self.blocks[index];
         let offset = (index as u64) << SHIFT | block.len() as u64;
         if block.len() + size > block.capacity() {
             let wanted = (block.capacity() * 2).max(block.len() + size).min(BLOCK);
+            self.held -= block.capacity();
             block.reserve_exact(wanted - block.len());
+            self.held += block.capacity();
         }
         record::write(block, parent, packed);
         offset
@@ -55,7 +60,7 @@ impl Arena {
     }
 
     /// Where the record behind one that ends at `offset` starts: there, or at the start of the next block.
-    pub(crate) fn settle(&self, offset: u64) -> u64 {
+    fn settle(&self, offset: u64) -> u64 {
         let index = (offset.saturating_sub(1) >> SHIFT) as usize;
         let used = self.blocks.get(index).map_or(0, Vec::len) as u64;
         if offset == ((index as u64) << SHIFT) + used && index + 1 < self.blocks.len() {
@@ -65,10 +70,23 @@ impl Arena {
         }
     }
 
+    /// The records between two offsets.
+    pub(crate) fn records(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, Record<'_>)> {
+        let mut position = start;
+        std::iter::from_fn(move || {
+            position = self.settle(position);
+            (position < end).then(|| {
+                let offset = position;
+                let record = record::read(self.at(offset));
+                position += record::size(record.packed) as u64;
+                (offset, record)
+            })
+        })
+    }
+
     /// Bytes of memory held.
     pub(crate) fn bytes(&self) -> usize {
-        self.blocks.iter().map(Vec::capacity).sum::<usize>()
-            + self.blocks.capacity() * size_of::<Vec<u8>>()
+        self.held + self.blocks.capacity() * size_of::<Vec<u8>>()
     }
 }
 
@@ -89,14 +107,14 @@ mod tests {
             .collect();
         let offsets: Vec<u64> = states.iter().map(|state| arena.push(None, state)).collect();
         assert!(offsets.is_sorted());
-        let mut position = 0;
-        for (state, offset) in states.iter().zip(offsets) {
-            position = arena.settle(position);
-            assert_eq!(position, offset);
-            assert_eq!(record::read(arena.at(offset)).packed, state);
-            position += record::size(state) as u64;
-        }
-        assert_eq!(position, arena.end());
+        let found = arena
+            .records(0, arena.end())
+            .map(|(offset, record)| (offset, record.packed.to_vec()));
+        assert!(found.eq(offsets.iter().copied().zip(states.iter().cloned())));
+        let some = arena
+            .records(offsets[7], offsets[900])
+            .map(|(offset, _)| offset);
+        assert!(some.eq(offsets[7..900].iter().copied()));
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! What one chunk of the frontier led to, sorted by shard. Emptied and used again: nothing is allocated per state.
 
 use crate::hash::hash;
-use crate::shard::tag;
 use crate::store::{SHARDS, StateId, shard_of};
 
 /// A successor on its way to its shard.
 #[derive(Clone, Copy)]
 struct Entry {
-    tag: u32,
+    hash: u64,
     start: u32,
     length: u16,
     parent: u16,
@@ -59,7 +58,7 @@ impl Buffers {
             let packed = &self.packed[start..end];
             let hash = hash(packed);
             let entry = Entry {
-                tag: tag(hash),
+                hash,
                 start: start as u32,
                 length: crate::record::length(packed),
                 parent: self.parents.len() as u16 - 1,
@@ -74,20 +73,25 @@ impl Buffers {
         self.packed.len()
     }
 
-    /// The tags for one shard.
-    pub(crate) fn tags(&self, shard: usize) -> impl Iterator<Item = u32> {
-        self.shards[shard].iter().map(|entry| entry.tag)
+    /// Is there nothing for this shard?
+    pub(crate) fn is_empty(&self, shard: usize) -> bool {
+        self.shards[shard].is_empty()
     }
 
-    /// What there is for one shard: tag, parent and packed state.
+    /// The hashes for one shard.
+    pub(crate) fn hashes(&self, shard: usize) -> impl Iterator<Item = u64> {
+        self.shards[shard].iter().map(|entry| entry.hash)
+    }
+
+    /// What there is for one shard: hash, parent and packed state.
     pub(crate) fn entries(
         &self,
         shard: usize,
-    ) -> impl Iterator<Item = (u32, Option<StateId>, &[u8])> {
+    ) -> impl Iterator<Item = (u64, Option<StateId>, &[u8])> {
         self.shards[shard].iter().map(|entry| {
             let start = entry.start as usize;
             let packed = &self.packed[start..start + usize::from(entry.length)];
-            (entry.tag, self.parents[usize::from(entry.parent)], packed)
+            (entry.hash, self.parents[usize::from(entry.parent)], packed)
         })
     }
 

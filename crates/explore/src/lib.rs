@@ -141,6 +141,7 @@ mod arena;
 mod buffer;
 mod expand;
 mod found;
+mod graph;
 mod hash;
 mod livelock;
 mod options;
@@ -157,7 +158,8 @@ mod worker;
 
 pub use expand::Step;
 pub use found::{Bad, Flag, Outcome, Sighting};
-pub use options::{Ended, Options, Progress, Reductions};
+pub use graph::{Edge, Graph, Kind, Node};
+pub use options::{Ended, Keep, Options, Progress, Reductions};
 pub use report::Report;
 pub use search::explore;
 pub use shortest::{Shortest, shortest};

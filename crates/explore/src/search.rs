@@ -12,7 +12,7 @@ use std::sync::{Barrier, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::buffer::Buffers;
-use crate::options::{Ended, Options, Progress};
+use crate::options::{Ended, Keep, Options, Progress};
 use crate::report::Report;
 use crate::shard::{Offered, Piece, Shard};
 use crate::store::{SHARDS, Store};
@@ -33,7 +33,7 @@ const ALONE: u32 = 512;
 /// If the system does; if it has more than 64 actors; if a packed state is longer than 32767 bytes.
 pub fn explore<S: System>(system: &S, options: &Options) -> Report {
     let (mut report, _) = search(system, options, None);
-    if options.livelock && report.ended == Ended::Complete {
+    if options.livelock && options.keep == Keep::States && report.ended == Ended::Complete {
         report.livelocks = Some(crate::livelock::livelocks(system, &report));
     }
     report
@@ -65,9 +65,11 @@ struct Chunk {
 }
 
 impl Shared {
-    fn new() -> Shared {
+    fn new(keep: Keep) -> Shared {
         Shared {
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            shards: (0..SHARDS)
+                .map(|shard| RwLock::new(Shard::new(shard, keep)))
+                .collect(),
             pieces: RwLock::default(),
             chunks: (0..BATCH).map(|_| RwLock::default()).collect(),
             chunks_used: AtomicUsize::new(0),
@@ -140,16 +142,19 @@ impl Shared {
                 if index >= SHARDS {
                     break;
                 }
+                if chunks.iter().all(|chunk| chunk.buffers.is_empty(index)) {
+                    continue;
+                }
                 let mut shard = self.shards[index]
                     .write()
                     .unwrap_or_else(PoisonError::into_inner);
                 shard.touch(
-                    chunks.iter().flat_map(|chunk| chunk.buffers.tags(index)),
+                    chunks.iter().flat_map(|chunk| chunk.buffers.hashes(index)),
                     &mut near,
                 );
                 for chunk in &chunks {
-                    for (tag, parent, packed) in chunk.buffers.entries(index) {
-                        fresh += usize::from(shard.offer(tag, parent, packed) == Offered::New);
+                    for (hash, parent, packed) in chunk.buffers.entries(index) {
+                        fresh += usize::from(shard.offer(hash, parent, packed) == Offered::New);
                     }
                 }
             }
@@ -263,7 +268,7 @@ pub(crate) fn search<S: System>(
         options,
         began: Instant::now(),
     };
-    let shared = Shared::new();
+    let shared = Shared::new(options.keep);
     let workers = options.workers.max(1);
     let others = workers - 1;
     let barrier = Barrier::new(workers);
@@ -324,7 +329,7 @@ pub(crate) fn search<S: System>(
     };
     let elapsed = limits.began.elapsed();
     (
-        Report::new(store, run, bytes, elapsed, options.reductions, done),
+        Report::new(store, run, bytes, elapsed, options, done),
         hunted,
     )
 }
@@ -360,8 +365,8 @@ fn levels<S: System>(
         .merge(worker.hunted);
     for (index, shard) in shared.shards.iter().enumerate() {
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        for (tag, parent, packed) in buffers.entries(index) {
-            states += u64::from(shard.offer(tag, parent, packed) == Offered::New);
+        for (hash, parent, packed) in buffers.entries(index) {
+            states += u64::from(shard.offer(hash, parent, packed) == Offered::New);
         }
     }
     let mut level_size = states;
@@ -373,11 +378,11 @@ fn levels<S: System>(
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         pieces.clear();
-        for (index, shard) in shared.shards.iter().enumerate() {
+        for shard in &shared.shards {
             shard
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
-                .advance(index, &mut pieces);
+                .advance(&mut pieces);
         }
         let pieces_used = pieces.len();
         if limits.options.livelock {

@@ -92,7 +92,7 @@ impl Report {
         let mut is = |state: &S::State, id: StateId| {
             packed.clear();
             pack(system, self.reductions, &mut state.clone(), &mut packed);
-            packed == self.packed(id)
+            self.store.is(id, &packed)
         };
         let mut initials = Vec::new();
         system.initial(&mut |state| initials.push(state));

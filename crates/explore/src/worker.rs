@@ -7,7 +7,7 @@ use crate::expand::Expander;
 use crate::found::{Found, Sighting};
 use crate::hash::hash;
 use crate::options::Reductions;
-use crate::shard::{Piece, Shard, tag};
+use crate::shard::{Piece, Shard};
 use crate::store::{StateId, shard_of};
 use crate::system::System;
 
@@ -93,15 +93,9 @@ impl<'s, S: System> Worker<'s, S> {
     where
         L: Deref<Target = Shard>,
     {
-        for (offset, packed) in shards[piece.shard].records(piece.start, piece.end) {
+        for (id, packed) in shards[piece.shard].frontier(piece) {
             let state = self.system.unpack(packed);
-            self.state(
-                shards,
-                &state,
-                StateId::new(piece.shard, offset),
-                depth,
-                buffers,
-            );
+            self.state(shards, &state, id, depth, buffers);
         }
     }
 
@@ -150,7 +144,7 @@ impl<'s, S: System> Worker<'s, S> {
             packed.clear();
             pack(*system, *reductions, &mut state.clone(), packed);
             let hash = hash(packed);
-            !shards[shard_of(hash)].settled(tag(hash), packed)
+            !shards[shard_of(hash)].settled(hash, packed)
         };
         if self.expander.expand(state, flags, new) == 0 {
             self.found.deadlocks.add(id, depth);

@@ -2,12 +2,9 @@
 
 mod toy;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
 use cowherd_explore::oracle::oracle;
 use cowherd_explore::{
-    Choice, Ended, Options, Reductions, Report, Shortest, System, explore, shortest,
+    Choice, Edge, Keep, Kind, Options, Reductions, Report, Shortest, System, explore, shortest,
 };
 use toy::{Machine, Op};
 
@@ -280,158 +277,113 @@ fn the_cheapest_witness_has_the_least_effort_and_then_the_fewest_steps() {
     );
 }
 
-/// Ten counters, each up to nine: 10^10 states, more than any limit below.
-struct Endless;
-
-impl System for Endless {
-    type State = [u8; 10];
-
-    fn initial(&self, each: &mut dyn FnMut(Self::State)) {
-        each([0; 10]);
-    }
-
-    fn actors(&self) -> usize {
-        10
-    }
-
-    fn enabled(&self, state: &Self::State, actor: usize) -> bool {
-        state[actor] < 9
-    }
-
-    fn step(&self, state: &mut Self::State, actor: usize, _: &mut Choice) {
-        state[actor] += 1;
-    }
-
-    fn done(&self, state: &Self::State) -> bool {
-        *state == [9; 10]
-    }
-
-    fn outcome(&self, _: &Self::State, _: &mut Vec<u8>) {}
-
-    fn pack(&self, state: &Self::State, out: &mut Vec<u8>) {
-        out.extend_from_slice(state);
-    }
-
-    fn unpack(&self, bytes: &[u8]) -> Self::State {
-        bytes.try_into().unwrap()
-    }
+#[test]
+fn the_graph_has_every_state_and_every_transition() {
+    let order = |a, b| {
+        vec![
+            Op::Lock(a),
+            Op::Lock(b),
+            Op::Add,
+            Op::Unlock(b),
+            Op::Unlock(a),
+        ]
+    };
+    let machine = Machine::new(vec![order(0, 1), order(1, 0)]);
+    let all = full(&machine);
+    let graph = all.graph(&machine);
+    assert_eq!(
+        (graph.nodes.len() as u64, graph.edges.len() as u64),
+        (all.states, all.transitions)
+    );
+    let of = |kind| graph.nodes.iter().filter(|node| node.kind == kind).count();
+    assert_eq!(
+        (of(Kind::Done), of(Kind::Deadlock), of(Kind::Frontier)),
+        (1, 1, 0)
+    );
+    assert!(graph.nodes[0].initial && graph.edges[0].from == 0);
+    let reduced = reduced(&machine);
+    let graph = reduced.graph(&machine);
+    assert_eq!(graph.nodes.len() as u64, reduced.states);
+    assert!(graph.edges.iter().any(|edge| edge.steps.len() > 1));
 }
 
 #[test]
-fn each_limit_ends_the_search_for_its_own_reason() {
-    for workers in [1, 2] {
+fn the_graph_is_written_as_dot_and_as_json() {
+    let machine = Machine::new(vec![vec![Op::Choose(2), Op::Store(0)]]);
+    let graph = full(&machine).graph(&machine);
+    let edge = |edge: &Edge| {
+        edge.steps
+            .iter()
+            .map(|step| step.choice.to_string())
+            .collect()
+    };
+    let (mut dot, mut json) = (Vec::new(), Vec::new());
+    graph
+        .write_dot(&mut dot, |_| "x".to_string(), edge)
+        .unwrap();
+    graph
+        .write_json(&mut json, |_| "x".to_string(), edge)
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(dot).unwrap(),
+        "digraph states {\n  node [shape=box];\n  s0 [label=\"x\", penwidth=2];\n  s1 [label=\"x\"];\n  \
+         s2 [label=\"x\"];\n  s3 [label=\"x\", peripheries=2];\n  s4 [label=\"x\", peripheries=2];\n  \
+         s0 -> s1 [label=\"0\"];\n  s0 -> s2 [label=\"1\"];\n  s1 -> s3 [label=\"0\"];\n  \
+         s2 -> s4 [label=\"0\"];\n}\n"
+    );
+    let json = String::from_utf8(json).unwrap();
+    assert!(json.starts_with("{\"version\":1,\n\"nodes\":[\n{\"id\":0,\"label\":\"x\",\"initial\":true,\"kind\":\"inner\","));
+    assert!(json.ends_with(
+        "{\"from\":2,\"to\":4,\"label\":\"0\",\"steps\":[{\"actor\":0,\"choice\":0}]}]}\n"
+    ));
+}
+
+#[test]
+fn fingerprints_find_the_same_and_tell_the_chance_of_a_miss() {
+    let order = |a, b| {
+        vec![
+            Op::Lock(a),
+            Op::Lock(b),
+            Op::Choose(3),
+            Op::Store(a),
+            Op::Unlock(b),
+            Op::Unlock(a),
+        ]
+    };
+    let machine = Machine::new(vec![order(0, 1), order(1, 0), order(2, 1)]);
+    for reductions in [Reductions::ALL, Reductions::NONE] {
         let options = Options {
-            workers,
+            reductions,
             ..Options::default()
         };
-        let report = explore(
-            &Endless,
+        let whole = explore(&machine, &options);
+        let less = explore(
+            &machine,
             &Options {
-                max_states: Some(10_000),
+                keep: Keep::Fingerprints,
                 ..options
             },
         );
-        assert_eq!(report.ended, Ended::States);
-        assert!((10_000..200_000).contains(&report.states));
-        assert_eq!(report.levels.iter().sum::<u64>(), report.states);
-        let report = explore(
-            &Endless,
-            &Options {
-                max_memory: Some(10 << 20),
-                ..options
-            },
+        assert_eq!(less.states, whole.states);
+        assert_eq!(
+            (&less.levels, less.transitions),
+            (&whole.levels, whole.transitions)
         );
-        assert_eq!(report.ended, Ended::Memory);
-        assert!(report.bytes < 30 << 20);
-        let report = explore(
-            &Endless,
-            &Options {
-                timeout: Some(Duration::from_millis(50)),
-                ..options
-            },
+        assert!(less.outcomes.keys().eq(whole.outcomes.keys()));
+        assert_eq!(less.deadlocks.states, whole.deadlocks.states);
+        for (bytes, outcome) in &less.outcomes {
+            let end = less
+                .witness(&machine, outcome.first)
+                .replay(&machine, |_, _| {});
+            let mut found = Vec::new();
+            machine.outcome(&end, &mut found);
+            assert_eq!(&found, bytes);
+        }
+        assert_eq!(
+            less.graph(&machine).edges.len(),
+            whole.graph(&machine).edges.len()
         );
-        assert_eq!(report.ended, Ended::Time);
-        assert!(report.elapsed < Duration::from_secs(10));
-        let stop = AtomicBool::new(true);
-        let report = explore(
-            &Endless,
-            &Options {
-                stop: Some(&stop),
-                ..options
-            },
-        );
-        assert_eq!(report.ended, Ended::Stopped);
-    }
-    let limited = Options {
-        max_states: Some(1000),
-        ..Options::default()
-    };
-    assert_eq!(
-        shortest(&Endless, &limited, |_| false),
-        Shortest::Unknown(Ended::States)
-    );
-}
-
-#[test]
-fn a_search_can_be_stopped_from_outside_and_says_how_far_it_is() {
-    let stop = AtomicBool::new(false);
-    let progress = |progress: &cowherd_explore::Progress| {
-        assert!(progress.states > 0 && progress.transitions > 0 && progress.bytes > 0);
-        assert!(progress.elapsed >= Duration::from_secs(1));
-        stop.store(true, Ordering::Relaxed);
-    };
-    let options = Options {
-        workers: 2,
-        stop: Some(&stop),
-        progress: Some(&progress),
-        ..Options::default()
-    };
-    assert_eq!(explore(&Endless, &options).ended, Ended::Stopped);
-}
-
-#[test]
-fn a_panic_of_the_system_is_passed_on_and_leaves_no_worker_waiting() {
-    struct Breaks;
-    impl System for Breaks {
-        type State = [u8; 10];
-        fn initial(&self, each: &mut dyn FnMut(Self::State)) {
-            Endless.initial(each);
-        }
-        fn actors(&self) -> usize {
-            10
-        }
-        fn enabled(&self, state: &Self::State, actor: usize) -> bool {
-            Endless.enabled(state, actor)
-        }
-        fn step(&self, state: &mut Self::State, actor: usize, choice: &mut Choice) {
-            assert!(
-                state.iter().map(|n| u32::from(*n)).sum::<u32>() < 8,
-                "broken on purpose"
-            );
-            Endless.step(state, actor, choice);
-        }
-        fn done(&self, _: &Self::State) -> bool {
-            false
-        }
-        fn outcome(&self, _: &Self::State, _: &mut Vec<u8>) {}
-        fn pack(&self, state: &Self::State, out: &mut Vec<u8>) {
-            Endless.pack(state, out);
-        }
-        fn unpack(&self, bytes: &[u8]) -> Self::State {
-            Endless.unpack(bytes)
-        }
-    }
-    for workers in [1, 3] {
-        let run = || {
-            explore(
-                &Breaks,
-                &Options {
-                    workers,
-                    ..Options::default()
-                },
-            )
-        };
-        let payload = std::panic::catch_unwind(run).err().expect("it panics");
-        assert_eq!(payload.downcast_ref(), Some(&"broken on purpose"));
+        assert_eq!(whole.chance(), 0.0);
+        assert!(less.chance() > 0.0 && less.chance() < 1e-9);
     }
 }

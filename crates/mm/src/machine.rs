@@ -26,6 +26,8 @@ packed! {
         pub uffd_wp: bool,
         /// VM_UFFD_MISSING.
         pub uffd_missing: bool,
+        /// VM_UFFD_MINOR: faults on what is in the page cache.
+        pub uffd_minor: bool,
         /// VM_MERGEABLE.
         pub mergeable: bool,
         /// VM_DONTCOPY.
@@ -244,12 +246,27 @@ impl Vma {
             soft_dirty: false,
             uffd_wp: false,
             uffd_missing: false,
+            uffd_minor: false,
             mergeable: false,
             dontfork: false,
             wipeonfork: false,
             readers: Count(0),
             writer: false,
         }
+    }
+
+    /// Does a fault on an empty PTE go to userspace? Anonymous memory is missing then; of a file, the page cache has the page.
+    pub fn userfaults(&self) -> bool {
+        if self.file.is_some() {
+            self.uffd_minor
+        } else {
+            self.uffd_missing
+        }
+    }
+
+    /// `vma_is_accessible`: not PROT_NONE.
+    pub fn accessible(&self) -> bool {
+        self.read || self.write
     }
 }
 
@@ -366,7 +383,11 @@ impl Machine {
             }
             let root = m.mms[mm].root.at();
             for va in 0..sizes.pages {
-                m.vmas[mm][va] = if r.bits(1) == 0 { base.vmas[root][va] } else { Pack::unpack(r) };
+                m.vmas[mm][va] = if r.bits(1) == 0 {
+                    base.vmas[root][va]
+                } else {
+                    Pack::unpack(r)
+                };
                 m.ptes[mm][va] = Pack::unpack(r);
             }
         }

@@ -196,7 +196,9 @@ impl Reader<'_> {
             Some(word) => u32::from_le_bytes([word[0], word[1], word[2], word[3]]),
             None => {
                 let rest = &self.bytes[self.at.min(self.bytes.len())..];
-                rest.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte))
+                rest.iter()
+                    .rev()
+                    .fold(0, |word, &byte| word << 8 | u32::from(byte))
             }
         };
         self.acc |= u64::from(word) << self.filled;
@@ -270,7 +272,7 @@ macro_rules! packed {
         }
         impl $crate::pack::Pack for $name {
             fn pack(&self, w: &mut $crate::pack::Writer) {
-                #[allow(clippy::enum_variant_names, non_camel_case_types, dead_code)]
+                #[allow(clippy::enum_variant_names, clippy::upper_case_acronyms, non_camel_case_types, dead_code)]
                 enum Tag { $($variant,)* COUNT }
                 const WIDTH: u32 = $crate::pack::tag_width(Tag::COUNT as u32);
                 match self {
@@ -281,7 +283,7 @@ macro_rules! packed {
                 }
             }
             fn unpack(r: &mut $crate::pack::Reader) -> Self {
-                #[allow(clippy::enum_variant_names, non_camel_case_types, dead_code)]
+                #[allow(clippy::enum_variant_names, clippy::upper_case_acronyms, non_camel_case_types, dead_code)]
                 enum Tag { $($variant,)* COUNT }
                 const WIDTH: u32 = $crate::pack::tag_width(Tag::COUNT as u32);
                 let tag = r.bits(WIDTH);

@@ -84,8 +84,12 @@ impl Pack for Page {
             self.lazy_batch.is_some(),
             self.home.is_some(),
         ];
-        let bits = flags.iter().enumerate().fold(0, |bits, (n, &set)| bits | u32::from(set) << n);
-        let counts = u32::from(self.refs.0) | u32::from(self.pins.0) << 4 | u32::from(self.mapcount.0) << 8;
+        let bits = flags
+            .iter()
+            .enumerate()
+            .fold(0, |bits, (n, &set)| bits | u32::from(set) << n);
+        let counts =
+            u32::from(self.refs.0) | u32::from(self.pins.0) << 4 | u32::from(self.mapcount.0) << 8;
         w.bits(bits | counts << 12 | (self.kind as u32) << 24, 27);
         if let Some(slot) = self.swap {
             slot.pack(w);
@@ -105,7 +109,13 @@ impl Pack for Page {
         let bits = r.bits(27);
         let set = |n: u32| bits >> n & 1 == 1;
         let count = |n: u32| Count((bits >> n & 15) as u8);
-        let kinds = [PageKind::Free, PageKind::Anon, PageKind::Ksm, PageKind::File, PageKind::Zero];
+        let kinds = [
+            PageKind::Free,
+            PageKind::Anon,
+            PageKind::Ksm,
+            PageKind::File,
+            PageKind::Zero,
+        ];
         Page {
             kind: kinds[(bits >> 24) as usize],
             refs: count(12),

@@ -87,8 +87,10 @@ impl Wait {
             Wait::PipeFull(pipe) => m.pipes[pipe.at()][0].is_some(),
             Wait::PipeRoom(pipe) => m.pipes[pipe.at()][PIPE_BUFS - 1].is_none(),
             Wait::Uffd(mm, va) => match m.ptes[mm.at()][va.at()] {
-                Pte::None => !m.vmas[mm.at()][va.at()].uffd_missing,
+                Pte::None | Pte::Marker => !m.vmas[mm.at()][va.at()].userfaults(),
                 Pte::Present { e } => !e.uffd_wp || !m.vmas[mm.at()][va.at()].uffd_wp,
+                // Swapped out while its fault waits: only UFFDIO_WRITEPROTECT wakes it.
+                Pte::Swap { e } => !e.uffd_wp || !m.vmas[mm.at()][va.at()].uffd_wp,
                 _ => true,
             },
         }

@@ -4,18 +4,32 @@
 //! hands its result back. That depth of two is all that there is.
 
 use crate::access::Access;
+use crate::clear_refs::ClearRefs;
 use crate::direct_io::DirectIo;
 use crate::gup::fast::GupFast;
 use crate::gup::slow::GupSlow;
 use crate::gup::unpin::HolderCall;
 use crate::kernel::{Kernel, View};
+use crate::ksm::Ksm;
+use crate::ksm::madvise::KsmMadvise;
+use crate::madvise::cold::MadvCold;
+use crate::madvise::flags::MadvFlags;
+use crate::madvise::free::MadvFree;
+use crate::madvise::populate::Populate;
+use crate::madvise::willneed::Willneed;
 use crate::memory::copy_page_range::Fork;
 use crate::memory::fault::{Fault, FaultResult};
 use crate::memory::zap_pte_range::Zap;
+use crate::migrate::Migrate;
+use crate::mprotect::ChangeProtection;
+use crate::mremap::Mremap;
 use crate::packed;
 use crate::pipe::{PipeCall, Vmsplice};
 use crate::remote::RemoteAccess;
 use crate::step::{Step, step};
+use crate::swap::swapoff::Swapoff;
+use crate::userfaultfd::mfill_atomic::MfillAtomic;
+use crate::userfaultfd::move_pages::MovePages;
 use crate::vmscan::shrink_folio_list::Shrink;
 
 /// The paths that a call may be in, each with a prefix of the same name as its type.
@@ -85,6 +99,34 @@ calls! {
     Fork(Fork),
     /// munmap, MADV_DONTNEED, exit.
     Zap(Zap),
+    /// ksmd.
+    Ksm(Ksm),
+    /// MADV_MERGEABLE, MADV_UNMERGEABLE.
+    KsmMadvise(KsmMadvise),
+    /// Migration.
+    Migrate(Migrate),
+    /// swapoff.
+    Swapoff(Swapoff),
+    /// MADV_WILLNEED.
+    Willneed(Willneed),
+    /// MADV_POPULATE_READ, MADV_POPULATE_WRITE.
+    Populate(Populate),
+    /// mprotect, the NUMA hinting scan, UFFDIO_WRITEPROTECT.
+    ChangeProtection(ChangeProtection),
+    /// /proc/PID/clear_refs.
+    ClearRefs(ClearRefs),
+    /// MADV_FREE.
+    MadvFree(MadvFree),
+    /// MADV_COLD.
+    MadvCold(MadvCold),
+    /// MADV_DONTFORK and the like.
+    MadvFlags(MadvFlags),
+    /// mremap.
+    Mremap(Mremap),
+    /// UFFDIO_COPY, UFFDIO_ZEROPAGE, UFFDIO_CONTINUE.
+    MfillAtomic(MfillAtomic),
+    /// UFFDIO_MOVE.
+    MovePages(MovePages),
 }
 
 packed! {
@@ -219,6 +261,9 @@ impl Call {
         match self {
             Call::Access { p } => p.after_fault(result),
             Call::GupSlow { p } => p.after_fault(k, result),
+            Call::Ksm { p } => p.after_fault(k, result),
+            Call::KsmMadvise { p } => p.after_fault(k, result),
+            Call::Populate { p } => p.after_fault(result),
             call => unreachable!("no fault runs under {call:?}"),
         }
     }

@@ -123,7 +123,7 @@ pub struct Run {
     /// States from which the program can no longer end, if looked for.
     pub livelocks: Option<u64>,
     /// Promises broken somewhere, as bits of [`crate::spec`].
-    pub alarms: u32,
+    pub alarms: u64,
     /// Why the search ended.
     pub ended: Ended,
     /// Distinct states.
@@ -194,7 +194,7 @@ pub fn judge(test: &Test, program: &Program, report: &Report, search: &Search) -
         outcomes,
         deadlocks: report.deadlocks.states,
         livelocks: report.livelocks.map(|l| l.states),
-        alarms: report.flags.keys().fold(0, |bits, &bit| bits | 1 << bit),
+        alarms: report.flags.keys().fold(0, |bits, &bit| bits | 1u64 << bit),
         ended: report.ended,
         states: report.states,
         transitions: report.transitions,

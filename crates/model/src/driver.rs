@@ -203,6 +203,12 @@ impl World for Driver<'_> {
                 let value = self.source(value);
                 self.store(mm, va, pfn, cell, value);
             }
+            Some(Op::UffdCopy { values, .. }) => {
+                for cell in Cells::first(self.p.cfg.sizes.cells).iter() {
+                    let value = self.source(values[cell.at()]);
+                    self.store(mm, va, pfn, cell, value);
+                }
+            }
             _ => {}
         }
     }

@@ -5,6 +5,7 @@
 pub mod kernels;
 
 pub mod check;
+mod commute;
 pub mod corpus;
 pub mod diff;
 pub mod driver;

@@ -35,7 +35,7 @@ pub enum Fact {
     Same((MmId, Va), (MmId, Va)),
     Refused(usize),
     /// Any of these bits of [`State::alarms`].
-    Alarm(u32),
+    Alarm(u64),
 }
 
 /// The value of an observable: a number, a failed call, a fatal fault, or nothing.

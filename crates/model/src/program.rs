@@ -3,6 +3,8 @@
 use cowherd_litmus::ast;
 use cowherd_mm::config::SwapDevice;
 use cowherd_mm::machine::Dir;
+use cowherd_mm::madvise::flags::ForkAdvice;
+use cowherd_mm::mprotect::Prot;
 use cowherd_mm::remote::Door;
 use cowherd_mm::*;
 
@@ -224,6 +226,97 @@ pub enum Op {
     Pagemap {
         va: Va,
     },
+    Free {
+        va: Va,
+    },
+    Cold {
+        mm: MmId,
+        va: Va,
+    },
+    Willneed {
+        mm: MmId,
+        va: Va,
+    },
+    Populate {
+        va: Va,
+        write: bool,
+    },
+    Mergeable {
+        va: Va,
+    },
+    Unmergeable {
+        va: Va,
+    },
+    ForkAdvice {
+        va: Va,
+        advice: ForkAdvice,
+    },
+    Mremap {
+        from: Va,
+        to: Va,
+    },
+    Mprotect {
+        va: Va,
+        prot: Prot,
+    },
+    ClearRefs {
+        mm: MmId,
+    },
+    UffdWp {
+        va: Va,
+    },
+    UffdUnwp {
+        va: Va,
+    },
+    UffdMove {
+        to: Va,
+        from: Va,
+    },
+    UffdCopy {
+        va: Va,
+        values: [Source; MAX_CELLS],
+    },
+    UffdZeropage {
+        va: Va,
+    },
+    UffdContinue {
+        va: Va,
+    },
+    Swapoff,
+    MovePages {
+        mm: MmId,
+        va: Va,
+    },
+    Compact {
+        mm: MmId,
+        va: Va,
+    },
+    NumaScan {
+        mm: MmId,
+        va: Va,
+    },
+    Ksm {
+        first: (MmId, Va),
+        second: Option<(MmId, Va)>,
+    },
+}
+
+impl Op {
+    /// Whose memory an activity works on, where that is not the task's own process.
+    pub fn target(&self) -> Option<MmId> {
+        match *self {
+            Op::Pageout { mm, .. }
+            | Op::Reclaim { mm, .. }
+            | Op::Cold { mm, .. }
+            | Op::Willneed { mm, .. }
+            | Op::MovePages { mm, .. }
+            | Op::Compact { mm, .. }
+            | Op::NumaScan { mm, .. }
+            | Op::ClearRefs { mm } => Some(mm),
+            Op::Ksm { first, .. } => Some(first.0),
+            _ => None,
+        }
+    }
 }
 
 impl Program {

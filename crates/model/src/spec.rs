@@ -4,7 +4,7 @@ use cowherd_mm::*;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ideal;
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Alarms(u32);
+pub struct Alarms(u64);
 #[derive(Clone, Debug, Default)]
 pub struct Spec;
 impl Pack for Ideal {
@@ -15,9 +15,9 @@ impl Pack for Ideal {
 }
 impl Alarms {
     pub fn broken(&mut self, b: Broken) {
-        self.0 |= 1 << (13 + b as u32);
+        self.0 |= 1u64 << (13 + b as u32);
     }
-    pub fn bits(self) -> u32 {
+    pub fn bits(self) -> u64 {
         self.0
     }
 }
@@ -44,10 +44,10 @@ impl Spec {
     pub fn event(&self, _i: &mut Ideal, _a: &mut Alarms, _e: Event) {}
 }
 
-pub fn kind_bits(_k: Option<cowherd_litmus::ast::Kind>) -> u32 {
-    u32::MAX
+pub fn kind_bits(_k: Option<cowherd_litmus::ast::Kind>) -> u64 {
+    u64::MAX
 }
-pub fn hazard_bits(_n: Option<u8>) -> u32 {
+pub fn hazard_bits(_n: Option<u8>) -> u64 {
     0
 }
 impl Spec {
@@ -59,9 +59,9 @@ impl Spec {
     }
 }
 
-pub fn names(_bits: u32) -> Vec<String> {
+pub fn names(_bits: u64) -> Vec<String> {
     Vec::new()
 }
-pub fn describe_bits(_bits: u32) -> String {
+pub fn describe_bits(_bits: u64) -> String {
     "violates".into()
 }

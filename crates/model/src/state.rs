@@ -29,7 +29,7 @@ pub struct State {
     /// The frames of the start, if somebody looks at them.
     pub start: [[Option<Pfn>; MAX_PAGES]; MAX_MMS],
     /// Promises broken so far, by kind; see [`crate::spec::Kind`].
-    pub alarms: u32,
+    pub alarms: u64,
     /// Promises kept.
     pub ideal: crate::spec::Ideal,
 }
@@ -170,7 +170,8 @@ impl State {
         }
         w.bits(u32::from(self.alarms != 0), 1);
         if self.alarms != 0 {
-            w.bits(self.alarms, 32);
+            w.bits(self.alarms as u32, 32);
+            w.bits((self.alarms >> 32) as u32, 32);
         }
         for file in 0..p.files.len() {
             pack_cells(&self.files[file], s.cells, &mut w);
@@ -210,7 +211,7 @@ impl State {
             state.trapped = r.bits(16) as u16;
         }
         if r.bits(1) == 1 {
-            state.alarms = r.bits(32);
+            state.alarms = u64::from(r.bits(32)) | u64::from(r.bits(32)) << 32;
         }
         for file in 0..p.files.len() {
             state.files[file] = unpack_cells(s.cells, &mut r);

@@ -468,7 +468,7 @@ fn set_pte(k: &mut Kernel, f: FaultCx, orig: SwapPte, got: Got, map: Map) {
         dirty,
         soft_dirty: orig.soft_dirty || dirty,
         uffd_wp: orig.uffd_wp,
-        ..Pte::of(got.pfn)
+        ..k.mk_pte(f.mm, f.va, got.pfn)
     };
     k.set_pte(f.mm, f.va, e.pte());
 }

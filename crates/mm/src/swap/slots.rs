@@ -23,8 +23,9 @@ impl Kernel<'_> {
             return None;
         }
         let slots = self.cfg.sizes.slots;
+        let swapoff = self.has(F::SwapoffNoSlots);
         let m = self.machine_mut(Touch::FREE_SLOTS);
-        if m.swap_off {
+        if m.swap_off && swapoff {
             return None;
         }
         let free = |s: &Slot| {

@@ -240,7 +240,10 @@ fn twins(tasks: &[TaskProgram]) -> Vec<Vec<(usize, usize)>> {
         a.mm.is_none()
             && b.mm.is_none()
             && a.stmts.len() == b.stmts.len()
-            && a.stmts.iter().zip(&b.stmts).all(|(a, b)| a.op == b.op && a.refusal == b.refusal)
+            && a.stmts
+                .iter()
+                .zip(&b.stmts)
+                .all(|(a, b)| a.op == b.op && a.refusal == b.refusal)
     };
     // Sequences of swaps that reach every permutation within the groups (Johnson and Trotter would save a few).
     let mut orders = vec![Vec::new()];
