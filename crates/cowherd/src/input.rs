@@ -71,7 +71,10 @@ fn unknown(word: &str, corpus: &Corpus) -> String {
     match corpus.suggest(word).as_slice() {
         [] => message.push_str("; `cowherd list` shows the tests"),
         [one] => message.push_str(&format!("; did you mean `{one}`?")),
-        several => message.push_str(&format!("; did you mean one of `{}`?", several.join("`, `"))),
+        several => message.push_str(&format!(
+            "; did you mean one of `{}`?",
+            several.join("`, `")
+        )),
     }
     message
 }
@@ -123,13 +126,7 @@ fn parse(entry: &Entry) -> Option<Loaded> {
 }
 
 /// A diagnostic of something that the language allows and the model does not.
-pub fn diagnostic(
-    code: Code,
-    message: String,
-    span: Span,
-    source: &str,
-    text: &str,
-) -> Diagnostic {
+pub fn diagnostic(code: Code, message: String, span: Span, source: &str, text: &str) -> Diagnostic {
     let before = text.get(..span.start).unwrap_or_default();
     Diagnostic {
         code,

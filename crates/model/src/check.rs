@@ -63,6 +63,7 @@ impl<'a> Search<'a> {
             stop: self.stop,
             progress: self.progress,
             livelock: self.livelock,
+            keep: cowherd_explore::Keep::States,
         }
     }
 }

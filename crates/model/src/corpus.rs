@@ -222,10 +222,12 @@ impl Expectations {
 
     /// The kernels that have a clause of their own: architectures, features added or taken away.
     pub fn kernels(&self) -> impl Iterator<Item = &Profile> {
-        self.clauses.iter().filter_map(|clause| match &clause.range {
-            Range::Kernel(profile) => Some(&**profile),
-            Range::Mainline { .. } => None,
-        })
+        self.clauses
+            .iter()
+            .filter_map(|clause| match &clause.range {
+                Range::Kernel(profile) => Some(&**profile),
+                Range::Mainline { .. } => None,
+            })
     }
 
     /// A release of every architecture that a clause with a range of releases is about: the ends.

@@ -15,4 +15,6 @@ pub mod program;
 pub mod spec;
 pub mod state;
 pub mod system;
+pub mod tidy;
+pub mod why_not;
 pub mod witness;

@@ -181,4 +181,3 @@ fn search(row: &Row, run: &Run) -> RunJson {
             .collect(),
     }
 }
-

@@ -11,5 +11,6 @@ pub mod junit;
 pub mod matrix;
 pub mod style;
 pub mod table;
+pub mod witness;
 
 pub use checked::{Checked, Row, Standing};

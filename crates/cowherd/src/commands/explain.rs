@@ -9,6 +9,8 @@ use cowherd_model::program::Program;
 use cowherd_model::state::State;
 use cowherd_model::witness::{Names, Trace};
 
+use cowherd_report::witness::{columns, mermaid, story};
+
 use crate::batch::{self, Extras};
 use crate::cli::{Explain, Telling};
 use crate::exit::{Exit, Failure};
@@ -20,37 +22,45 @@ pub fn run(args: &Explain) -> Result<Exit, Failure> {
     let words = std::slice::from_ref(&args.test);
     let mut tests = input::load(&input::entries(words, &corpus)?)?;
     let (Some(test), true) = (tests.pop(), tests.is_empty()) else {
-        return Err(Failure::Input(format!("`{}` names several tests", args.test)));
+        return Err(Failure::Input(format!(
+            "`{}` names several tests",
+            args.test
+        )));
     };
     let _ = (Kernels::shipped(), check as fn(_, _, _) -> _);
     terminal::catch_interrupts();
     let profile = input::profile(args.kernels.first().map_or("v5.10", |k| k))?;
     let trace = find(&test, &profile, args)?;
     match trace {
-        Some(trace) => match args.format {
-            Telling::Json => {
-                let text = serde_json::to_string_pretty(&trace).unwrap();
-                terminal::print(&format!("{text}\n"))?;
-            }
-            _ => {
-                for s in &trace.steps {
-                    terminal::print(&format!("{} {} {} {} [{}]\n", trace.actors[s.actor], s.call, s.label, s.function, s.lock))?;
-                    for c in &s.changes {
-                        terminal::print(&format!("    {} {}: {} -> {}\n", c.object, c.field, c.from, c.to))?;
-                    }
-                }
-            }
-        },
+        Some(trace) => terminal::print(&tell(&trace, args.format)?)?,
         None => terminal::print("Never\n")?,
     }
     Ok(Exit::Fine)
+}
+
+/// A witness in the form that was asked for.
+pub fn tell(trace: &Trace, format: Telling) -> Result<String, Failure> {
+    Ok(match format {
+        Telling::Story => story::story(trace),
+        Telling::Columns => columns::columns(trace),
+        Telling::Mermaid => mermaid::mermaid(trace),
+        Telling::Json => {
+            let text =
+                serde_json::to_string_pretty(trace).map_err(|e| Failure::Machine(e.to_string()))?;
+            format!("{text}\n")
+        }
+    })
 }
 
 fn find(test: &Loaded, profile: &Profile, args: &Explain) -> Result<Option<Trace>, Failure> {
     let program = lower(&test.test, profile, true).map_err(|e| Failure::Input(e.to_string()))?;
     let meter = Meter::new(1);
     let progress = |p: &_| meter.searching("looking for the shortest", p);
-    let mut search = batch::search(&args.search, batch::workers(&args.search), Extras::default());
+    let mut search = batch::search(
+        &args.search,
+        batch::workers(&args.search),
+        Extras::default(),
+    );
     search.progress = Some(&progress);
     let wanted = |s: &State| holds(test, &program, s);
     match shortest(&program, &search.options(), wanted) {
@@ -77,5 +87,5 @@ fn trace(test: &Loaded, profile: &Profile, program: &Program, witness: &Witness)
         profile: profile.name.clone(),
     };
     let _ = Choice::number(0);
-    program.trace(&names, &program.tidy(witness))
+    program.trace(&names, &program.tidy(witness, &|s| holds(test, program, s)))
 }

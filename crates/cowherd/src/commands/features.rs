@@ -37,11 +37,16 @@ pub fn run(args: &Features) -> Result<Exit, Failure> {
 fn all(data: &Kernels) -> String {
     let mut out = String::new();
     let parts: [(&str, fn(&FeatureInfo) -> bool); 3] = [
-        ("Upstream changes", |i| i.feature().is_some() && i.rule.is_none()),
-        ("Rules that were always there; taking one away is a mutant", |i| {
-            i.feature().is_some() && i.rule.is_some()
+        ("Upstream changes", |i| {
+            i.feature().is_some() && i.rule.is_none()
         }),
-        ("Not modelled; asking for one is refused", |i| i.feature().is_none()),
+        (
+            "Rules that were always there; taking one away is a mutant",
+            |i| i.feature().is_some() && i.rule.is_some(),
+        ),
+        ("Not modelled; asking for one is refused", |i| {
+            i.feature().is_none()
+        }),
     ];
     for (title, belongs) in parts {
         let _ = writeln!(out, "{}", paint(BOLD, title));
@@ -91,7 +96,11 @@ fn one(info: &FeatureInfo) -> String {
             Role::Removal => "removed by",
         };
         let id = commit.id.as_deref().unwrap_or("(id not known)");
-        let sure = if commit.confirmed { "" } else { " (from memory)" };
+        let sure = if commit.confirmed {
+            ""
+        } else {
+            " (from memory)"
+        };
         line(role, format!("{id} \"{}\"{sure}", commit.subject));
     }
     if let Some(rule) = &info.rule {

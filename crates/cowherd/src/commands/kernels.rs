@@ -32,7 +32,11 @@ fn all(data: &Data) -> String {
         let names: Vec<String> = profiles.collect();
         format!("  {}\n", wrap(&names.join(" "), 98, 2))
     };
-    let _ = writeln!(out, "{}", paint(BOLD, "The matrix, which is checked by default"));
+    let _ = writeln!(
+        out,
+        "{}",
+        paint(BOLD, "The matrix, which is checked by default")
+    );
     out += &list(&mut data.matrix().iter().map(|p| p.name.clone()));
     let _ = writeln!(out, "{}", paint(BOLD, "Mainline releases"));
     out += &list(&mut data.releases().map(|r| r.to_string()));
@@ -86,8 +90,18 @@ fn one(data: &Data, profile: &Profile) -> String {
         profile.arch.name
     );
     if let Some((name, features)) = before(data, profile) {
-        section(&mut out, data, &format!("New since {name}"), profile.features.difference(features));
-        section(&mut out, data, &format!("Gone since {name}"), features.difference(profile.features));
+        section(
+            &mut out,
+            data,
+            &format!("New since {name}"),
+            profile.features.difference(features),
+        );
+        section(
+            &mut out,
+            data,
+            &format!("Gone since {name}"),
+            features.difference(profile.features),
+        );
     }
     let names = |rules: bool| {
         let list: Vec<&str> = profile
@@ -145,7 +159,10 @@ fn before(data: &Data, profile: &Profile) -> Option<(String, FeatureSet)> {
     } else if profile.release.is_stable() {
         format!("{}/{}", profile.release.mainline(), profile.arch.name)
     } else {
-        let previous = data.releases().take_while(|r| *r < profile.release).last()?;
+        let previous = data
+            .releases()
+            .take_while(|r| *r < profile.release)
+            .last()?;
         format!("{previous}/{}", profile.arch.name)
     };
     let other = data.profile(&name).ok()?.profile;

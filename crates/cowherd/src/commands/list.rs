@@ -89,7 +89,6 @@ fn as_json(entries: &[Entry]) -> Result<String, Failure> {
 
 /// JSON for standard output.
 pub fn pretty(value: &serde_json::Value) -> Result<String, Failure> {
-    let text =
-        serde_json::to_string_pretty(value).map_err(|e| Failure::Machine(e.to_string()))?;
+    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::Machine(e.to_string()))?;
     Ok(format!("{text}\n"))
 }

@@ -1,0 +1,11 @@
+//! A witness as text: grouped by call, each group with a headline in the kernel's words.
+
+pub mod columns;
+mod generic;
+mod groups;
+mod memory;
+pub mod mermaid;
+mod phrases;
+pub mod story;
+
+pub use groups::{Group, groups};
