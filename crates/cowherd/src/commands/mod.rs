@@ -1,11 +1,15 @@
 //! One file a command.
 
+mod bless;
 mod check;
 mod explain;
 mod features;
+mod fmt;
 mod kernels;
 mod list;
 mod print;
+mod replay;
+mod why_not;
 
 use crate::cli::Command;
 use crate::exit::{Exit, Failure};
@@ -20,8 +24,8 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Features(args) => features::run(&args),
         Command::Completions(args) => print::completions(&args),
         Command::Man(args) => print::man(&args),
-        Command::Replay(_) | Command::Bless(_) | Command::Fmt(_) => {
-            Err(Failure::Machine("not there yet".into()))
-        }
+        Command::Replay(args) => replay::run(&args),
+        Command::Bless(args) => bless::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
     }
 }

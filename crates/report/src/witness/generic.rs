@@ -19,13 +19,14 @@ fn change(c: &Change, before: &Memory, after: &Memory) -> Option<String> {
         return Some(pte(object, &c.from, &c.to));
     }
     if c.object.starts_with("page ") {
-        return page(c, before, after);
+        return page(c, before);
     }
     if c.object.starts_with("file ") {
         return Some(format!("writes {} to {}{}", c.to, c.object, c.field));
     }
     if c.object.starts_with("CPU ") && c.to.is_empty() {
-        return Some(format!("flushes the {} of {}", c.field, c.object));
+        let variable = c.field.trim_start_matches("TLB ");
+        return Some(format!("flushes {variable} from the TLB of {}", c.object));
     }
     if let Some(name) = c.object.strip_prefix("mm ") {
         return match (c.field.as_str(), c.to.as_str()) {
@@ -77,7 +78,7 @@ pub fn pte(object: &str, from: &str, to: &str) -> String {
     }
 }
 
-fn page(c: &Change, before: &Memory, after: &Memory) -> Option<String> {
+fn page(c: &Change, before: &Memory) -> Option<String> {
     let page = &c.object;
     if c.field.is_empty() {
         return match c.to.as_str() {
@@ -96,10 +97,7 @@ fn page(c: &Change, before: &Memory, after: &Memory) -> Option<String> {
         ("PG_writeback", "set") => Some(format!("{page} is under writeback")),
         ("PG_swapcache", "") => Some(format!("removes {page} from the swap cache")),
         ("PG_swapcache", slot) => Some(format!("adds {page} to the swap cache ({slot})")),
-        _ => {
-            let _ = after;
-            None
-        }
+        _ => None,
     }
 }
 

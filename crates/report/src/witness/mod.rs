@@ -7,5 +7,6 @@ mod memory;
 pub mod mermaid;
 mod phrases;
 pub mod story;
+pub mod why_not;
 
 pub use groups::{Group, groups};

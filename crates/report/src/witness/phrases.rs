@@ -159,7 +159,7 @@ pub fn phrase(s: &Scene) -> Option<String> {
         "GF undo" => Some("GUP-fast backs off and drops it again".into()),
         "DR2" => Some("marks the page dirty".into()),
         "DR3" => Some("submits the I/O".into()),
-        "I/O wait" => Some("returns".into()),
+        "I/O wait" => Some("the call returns".into()),
         "RC0" => isolate(s),
         "RC1" if s.next_label() == "RCx" => Some("cannot lock it".into()),
         "RC2" if gives_up(s) => Some(keep_early(s)),

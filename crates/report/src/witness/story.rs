@@ -10,7 +10,7 @@ use super::memory::Memory;
 use crate::style::{BAD, BOLD, DIM, NAME, WIDTH, paint, plural, wrap};
 
 /// Where the changes of a step begin, at most.
-const MARGIN: usize = 52;
+const MARGIN: usize = 54;
 
 /// The story.
 pub fn story(trace: &Trace) -> String {
@@ -188,6 +188,7 @@ fn field(c: &Change) -> String {
     }
 }
 
+/// What is seen, and what is mapped.
 fn at_the_end(trace: &Trace) -> String {
     let mut memory = Memory::default();
     memory.apply(&trace.start);
