@@ -43,13 +43,6 @@ pub struct Step {
     pub choice: u32,
 }
 
-/// A state that one transition leads to.
-pub(crate) struct Successor<T> {
-    pub(crate) state: T,
-    /// The steps of the transition; empty unless asked for.
-    pub(crate) trail: Vec<Step>,
-}
-
 /// Flags that were met inside a transition, with the effort there.
 pub(crate) struct Inside {
     pub(crate) flags: u64,
@@ -83,13 +76,15 @@ pub(crate) struct Expander<'s, S: System> {
     system: &'s S,
     reductions: Reductions,
     /// Keep the steps of each transition.
-    trails: bool,
+    keep_trails: bool,
     trail: Vec<Step>,
     futures: Vec<Footprint>,
     /// Flags of the state that is being expanded.
     known: u64,
     /// The successors, in order.
-    pub(crate) successors: Vec<Successor<S::State>>,
+    pub(crate) successors: Vec<S::State>,
+    /// For each successor, the steps that lead there; none unless asked for.
+    pub(crate) trails: Vec<Vec<Step>>,
     /// Flags met on the way to them that the state itself does not show.
     pub(crate) inside: Vec<Inside>,
     /// Steps taken since the beginning.
@@ -101,11 +96,12 @@ impl<'s, S: System> Expander<'s, S> {
         Expander {
             system,
             reductions,
-            trails: false,
+            keep_trails: false,
             trail: Vec::new(),
             futures: Vec::new(),
             known: 0,
             successors: Vec::new(),
+            trails: Vec::new(),
             inside: Vec::new(),
             steps: 0,
         }
@@ -114,7 +110,7 @@ impl<'s, S: System> Expander<'s, S> {
     /// One that keeps the steps of each transition.
     pub(crate) fn with_trails(system: &'s S, reductions: Reductions) -> Self {
         Expander {
-            trails: true,
+            keep_trails: true,
             ..Expander::new(system, reductions)
         }
     }
@@ -127,8 +123,7 @@ impl<'s, S: System> Expander<'s, S> {
         flags: u64,
         new: impl FnMut(&S::State) -> bool,
     ) -> u32 {
-        self.successors.clear();
-        self.inside.clear();
+        self.clear();
         self.known = flags;
         let enabled = self.enabled(from);
         if self.reductions.commute && enabled.count_ones() > 1 && self.alone(from, enabled, new) {
@@ -140,8 +135,7 @@ impl<'s, S: System> Expander<'s, S> {
 
     /// Finds every successor that [`expand`](Expander::expand) might find, whatever is new.
     pub(crate) fn expand_every_way(&mut self, from: &S::State, flags: u64) {
-        self.successors.clear();
-        self.inside.clear();
+        self.clear();
         self.known = flags;
         let enabled = self.enabled(from);
         self.everyone(from, enabled);
@@ -223,11 +217,10 @@ impl<'s, S: System> Expander<'s, S> {
                 },
                 Run::Alone(others),
             );
-            if self.successors.iter().any(|next| new(&next.state)) {
+            if self.successors.iter().any(&mut new) {
                 return true;
             }
-            self.successors.clear();
-            self.inside.clear();
+            self.clear();
         }
         false
     }
@@ -268,7 +261,7 @@ impl<'s, S: System> Expander<'s, S> {
             self.steps += 1;
             fanout = fanout.max(choice.fanout());
             if choice.valid() {
-                if self.trails {
+                if self.keep_trails {
                     self.trail.push(Step {
                         actor,
                         choice: number,
@@ -333,10 +326,16 @@ impl<'s, S: System> Expander<'s, S> {
     }
 
     fn stage(&mut self, state: S::State) {
-        self.successors.push(Successor {
-            state,
-            trail: self.trail.clone(),
-        });
+        self.successors.push(state);
+        if self.keep_trails {
+            self.trails.push(self.trail.clone());
+        }
+    }
+
+    fn clear(&mut self) {
+        self.successors.clear();
+        self.trails.clear();
+        self.inside.clear();
     }
 }
 

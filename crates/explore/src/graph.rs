@@ -108,9 +108,9 @@ impl Report {
                 graph.nodes[from].kind = Kind::Deadlock;
             }
             let first = graph.edges.len();
-            for mut next in expander.successors.drain(..) {
+            for (mut next, steps) in expander.successors.drain(..).zip(expander.trails.drain(..)) {
                 packed.clear();
-                pack(system, self.reductions, &mut next.state, &mut packed);
+                pack(system, self.reductions, &mut next, &mut packed);
                 let Some(id) = self.store.find(&packed) else {
                     // A complete search leaves out only ways that a reduction found needless.
                     if self.ended != Ended::Complete {
@@ -125,14 +125,10 @@ impl Report {
                         kind: Kind::Inner,
                         flags: 0,
                     });
-                    states.push(next.state);
+                    states.push(next);
                     states.len() - 1
                 });
-                let edge = Edge {
-                    from,
-                    to,
-                    steps: next.trail,
-                };
+                let edge = Edge { from, to, steps };
                 if !graph.edges[first..].contains(&edge) {
                     graph.edges.push(edge);
                 }

@@ -127,6 +127,10 @@
 //! | `timeout` | none | what would take longer: [`Ended::Time`] |
 //! | `stop` | none | what comes after it is set: [`Ended::Stopped`] |
 //!
+//! What the states take is told by [`Report::bytes`]: the packed form, six bytes more (seven beyond 127), and 11 to 16 bytes of
+//! table. Where that is too much, [`Keep::Fingerprints`] keeps 14 bytes and the table, and [`Report::chance`] tells the chance
+//! that something was missed.
+//!
 //! Three limits are built in, and end in a panic: 64 actors, 32767 bytes for a packed state, 16 GiB for each of the 64
 //! shards. A transition of fused steps is cut after 64 steps, or once its choices multiply to more than 64, which
 //! only stores more states.

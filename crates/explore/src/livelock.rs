@@ -92,12 +92,7 @@ impl<S: System> Backward<'_, S> {
         let mut found = Vec::with_capacity(self.expander.successors.len());
         for next in &mut self.expander.successors {
             self.packed.clear();
-            pack(
-                self.system,
-                self.report.reductions,
-                &mut next.state,
-                &mut self.packed,
-            );
+            pack(self.system, self.report.reductions, next, &mut self.packed);
             // The search went some of these ways only, where an actor was expanded alone.
             found.extend(self.report.store.find(&self.packed));
         }

@@ -110,12 +110,10 @@ impl Report {
             let found = expander
                 .successors
                 .iter()
-                .position(|successor| is(&successor.state, *next));
-            let found = expander
-                .successors
-                .swap_remove(found.expect("a stored state is a successor of its parent"));
-            witness.steps.extend(found.trail);
-            state = found.state;
+                .position(|successor| is(successor, *next));
+            let found = found.expect("a stored state is a successor of its parent");
+            witness.steps.append(&mut expander.trails[found]);
+            state = expander.successors.swap_remove(found);
         }
         (witness, state)
     }

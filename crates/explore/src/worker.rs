@@ -163,8 +163,8 @@ impl<'s, S: System> Worker<'s, S> {
         self.transitions += self.expander.successors.len() as u64;
         let start = buffers.start();
         for next in &mut self.expander.successors {
-            if followed(*system, &self.hunt, &mut self.hunted, &next.state) {
-                buffers.push(|packed| pack(*system, *reductions, &mut next.state, packed));
+            if followed(*system, &self.hunt, &mut self.hunted, next) {
+                buffers.push(|packed| pack(*system, *reductions, next, packed));
             }
         }
         buffers.sort(start, Some(id));

@@ -4,7 +4,8 @@ mod toy;
 
 use cowherd_explore::oracle::oracle;
 use cowherd_explore::{
-    Choice, Edge, Keep, Kind, Options, Reductions, Report, Shortest, System, explore, shortest,
+    Choice, Edge, Keep, Kind, Mover, Options, Reductions, Report, Shortest, System, explore,
+    shortest,
 };
 use toy::{Machine, Op};
 
@@ -386,4 +387,72 @@ fn fingerprints_find_the_same_and_tell_the_chance_of_a_miss() {
         assert_eq!(whole.chance(), 0.0);
         assert!(less.chance() > 0.0 && less.chance() < 1e-9);
     }
+}
+
+/// One actor, two steps that are fused; between them, and only there, a flag holds.
+struct Blink;
+
+impl System for Blink {
+    type State = u8;
+
+    fn initial(&self, each: &mut dyn FnMut(u8)) {
+        each(0);
+    }
+
+    fn actors(&self) -> usize {
+        1
+    }
+
+    fn enabled(&self, state: &u8, _: usize) -> bool {
+        *state < 2
+    }
+
+    fn step(&self, state: &mut u8, _: usize, _: &mut Choice) {
+        *state += 1;
+    }
+
+    fn done(&self, state: &u8) -> bool {
+        *state == 2
+    }
+
+    fn flags(&self, state: &u8) -> u64 {
+        u64::from(*state == 1) << 63
+    }
+
+    fn outcome(&self, _: &u8, _: &mut Vec<u8>) {}
+
+    fn pack(&self, state: &u8, out: &mut Vec<u8>) {
+        out.push(*state);
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> u8 {
+        bytes[0]
+    }
+
+    fn mover(&self, state: &u8, _: usize) -> Mover {
+        if *state == 0 {
+            Mover::Right
+        } else {
+            Mover::None
+        }
+    }
+
+    fn blocks(&self, _: &u8, _: usize) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_flag_is_seen_inside_a_transition() {
+    let report = reduced(&Blink);
+    assert_eq!((report.states, report.transitions, report.steps), (2, 1, 2));
+    let seen = report.flags[&63].first;
+    assert!(seen.inside);
+    assert_eq!(
+        report
+            .flag_witness(&Blink, 63, seen)
+            .replay(&Blink, |_, _| {}),
+        1
+    );
+    assert!(!full(&Blink).flags[&63].first.inside);
 }

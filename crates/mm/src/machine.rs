@@ -199,6 +199,8 @@ pub struct Machine {
     pub slots: [SwapSlot; MAX_SLOTS],
     /// Was swapoff begun? No slot is handed out any more.
     pub swap_off: bool,
+    /// Is swapoff over? `swap_map` is freed: who looks at a slot now is too late.
+    pub swap_gone: bool,
     /// One TLB a CPU.
     pub tlbs: [[Option<TlbEntry>; MAX_PAGES]; MAX_CPUS],
     /// Transfers.
@@ -222,6 +224,8 @@ pub struct Sizes {
     pub cells: u8,
     /// Frames, the zero page and page cache included.
     pub frames: usize,
+    /// Page-cache pages: frames 1 and up. VMAs name them, so they keep their names.
+    pub file_frames: usize,
     /// Swap slots.
     pub slots: usize,
     /// Tasks, each on a CPU of its own.
@@ -319,6 +323,7 @@ impl Machine {
                 torn: false,
             }; MAX_SLOTS],
             swap_off: false,
+            swap_gone: false,
             tlbs: [[None; MAX_PAGES]; MAX_CPUS],
             ios: [Io::IDLE; MAX_IOS],
             holders: [Holder {
@@ -333,6 +338,9 @@ impl Machine {
 
     /// Packs all but frames and slots: what can refer to them. VMAs hardly ever differ from those of the start (`base`).
     pub fn pack_roots(&self, sizes: &Sizes, base: &Machine, w: &mut Writer) {
+        for pfn in 1..=sizes.file_frames as u8 {
+            w.frame_name(Pfn(pfn));
+        }
         for mm in 0..sizes.mms {
             self.mms[mm].pack(w);
             if !self.mms[mm].alive {
@@ -357,6 +365,7 @@ impl Machine {
             }
         }
         self.swap_off.pack(w);
+        self.swap_gone.pack(w);
         for io in &self.ios[..sizes.ios] {
             (io.state != IoState::Idle).pack(w);
             if io.state != IoState::Idle {
@@ -398,6 +407,7 @@ impl Machine {
             }
         }
         m.swap_off = Pack::unpack(r);
+        m.swap_gone = Pack::unpack(r);
         for io in &mut m.ios[..sizes.ios] {
             if bool::unpack(r) {
                 *io = Pack::unpack(r);

@@ -256,6 +256,18 @@ impl Task {
 }
 
 impl Call {
+    /// Is it in `free_swap_and_cache`?
+    pub fn frees_swap(&self) -> bool {
+        matches!(
+            self,
+            Call::Zap {
+                p: Zap::FreeSwap { .. }
+            } | Call::MadvFree {
+                p: MadvFree::FreeSwap { .. }
+            }
+        )
+    }
+
     /// The fault that ran under this call is over.
     fn after_fault(self, k: &mut Kernel, result: FaultResult) -> Next {
         match self {

@@ -92,6 +92,15 @@ pub enum Event {
     WriteTrapped { mm: MmId, va: Va, by: Trap },
     /// The trap was lifted, from now on, or it sprang.
     TrapLifted { mm: MmId, va: Va, by: Trap },
+    /// A call that will keep a reference to the page was entered: until [`Held`](Event::Held) a zap or a fork may get in between
+    /// (S7). A call that fails says [`Released`](Event::Released).
+    HoldBegin { holder: HoldId, mm: MmId, va: Va },
+    /// A page is about to move: until [`Moved`](Event::Moved) both addresses show it, one of them through TLBs (S9).
+    MoveBegin { mm: MmId, from: Va, to: Va },
+    /// fork gave up: the child never runs (S5).
+    ForkFailed { parent: MmId, child: MmId },
+    /// Another process's memory is about to be accessed, by a reference and not by a translation (S3, S6).
+    RemoteBegin { mm: MmId, va: Va },
 }
 
 /// Who wants to know of the next store.
@@ -132,7 +141,7 @@ pub enum Broken {
     RefUnderflow,
     /// A freed page was still mapped, cached, locked or under writeback (`bad_page`).
     FreedInUse,
-    /// A frame was accessed that nobody holds a reference to (S12).
+    /// A frame was accessed that nobody holds a reference to (S12), or `swap_map` after swapoff freed it.
     UseAfterFree,
     /// Somebody wrote the shared zero page.
     ZeroPage,

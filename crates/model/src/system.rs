@@ -457,7 +457,7 @@ pub fn soft_dirty(m: &Machine, mm: MmId, va: Va) -> bool {
 
 impl State {
     fn note(&mut self, alarms: crate::spec::Alarms) {
-        self.alarms |= alarms.bits();
+        self.alarms |= alarms.word();
     }
 }
 
@@ -565,6 +565,15 @@ impl System for Program {
         }
     }
 
+    fn blocks(&self, state: &State, actor: usize) -> bool {
+        match self.actor(actor) {
+            Actor::Task(task) => {
+                self.next_step(state, task).is_none_or(|step| step.wait != Wait::Nothing)
+            }
+            _ => true,
+        }
+    }
+
     fn footprint(&self, state: &State, actor: usize) -> Footprint {
         self.step_footprint(state, actor)
     }
@@ -590,7 +599,8 @@ impl System for Program {
 }
 
 impl Program {
-    /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's.
+    /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's; the kernel's
+    /// invariants and what every address would show are looked at.
     fn settle(&self, state: &mut State) {
         if self.watches_frames {
             for pfn in state.start.iter_mut().flatten() {
@@ -599,5 +609,13 @@ impl Program {
                 }
             }
         }
+        let mut alarms = crate::spec::Alarms::default();
+        for broken in cowherd_mm::invariants::broken(&state.m, &self.cfg).iter() {
+            alarms.broken(broken);
+        }
+        let mut ideal = state.ideal;
+        self.spec.settle(state, &mut ideal, &mut alarms, self);
+        state.ideal = ideal;
+        state.note(alarms);
     }
 }

@@ -54,10 +54,6 @@ pub(super) fn call<'t>(
     };
     let call = call.filter(|_| args.finish(scope).is_some());
     let result = result_register(scope, target);
-    if let Some(Some(reg)) = result {
-        // Set even where the call was refused, so that its uses are not reported as well.
-        thread.registers.insert(reg);
-    }
     Some((result?, call?))
 }
 

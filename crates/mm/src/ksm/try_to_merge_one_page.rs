@@ -16,7 +16,7 @@ use crate::kernel::{Kernel, View};
 use crate::ksm::{Item, find_mergeable_vma};
 use crate::packed;
 use crate::page::PageKind;
-use crate::pgtable::{Present, Pte};
+use crate::pgtable::Present;
 use crate::rmap::Rmap;
 use crate::step::{Step, Wait, step};
 use crate::world::Broken;
@@ -145,10 +145,8 @@ impl TryToMerge {
                     k.page_mut(i.pfn).dirty = true;
                 }
                 let left = Present {
-                    write: false,
                     dirty: false,
-                    saved_write: false,
-                    ..orig
+                    ..orig.wrprotect()
                 };
                 k.set_pte(i.at.mm, i.at.va, left.pte());
                 k.unlock_ptl(i.at.mm);
@@ -178,7 +176,8 @@ impl TryToMerge {
                 Merging::On(SetPte { i, kpage })
             }
             SetPte { i, kpage } => {
-                k.set_pte(i.at.mm, i.at.va, Pte::of(kpage).pte());
+                let e = k.mk_pte(i.at.mm, i.at.va, kpage);
+                k.set_pte(i.at.mm, i.at.va, e.pte());
                 k.remove_rmap(i.pfn);
                 Merging::On(DropOld { i, kpage })
             }
@@ -225,7 +224,7 @@ fn clear_pte(k: &mut Kernel, i: Item, kpage: Option<Pfn>) -> Merging {
         return unlock_over(k, i, kpage, false);
     };
     let pending = k.mm(i.at.mm).flush_pending.0 > 0 && k.has(F::KsmTlbPending);
-    let writable = orig.write || orig.dirty || (orig.protnone && orig.saved_write);
+    let writable = orig.writable() || orig.dirty;
     if !writable && !pending && !k.anon_exclusive(i.pfn) {
         k.unlock_ptl(i.at.mm);
         return Merging::On(write_protected(i, kpage, orig));
@@ -296,7 +295,7 @@ fn mapped_writable(k: &mut Kernel, pfn: Pfn) -> bool {
         .iter()
         .flatten()
         .filter_map(|pte| pte.present())
-        .any(|e| e.pfn == pfn && e.write)
+        .any(|e| e.pfn == pfn && e.writable())
 }
 
 /// Drops folio lock and mmap_lock.

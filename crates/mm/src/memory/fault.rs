@@ -230,6 +230,11 @@ impl Fault {
         }
     }
 
+    /// Is this a swap-in that got hold of the swap device?
+    pub fn swaps_in(&self) -> bool {
+        matches!(self, Fault::SwapIn { p } if !p.is_entry())
+    }
+
     /// `handle_userfault`: drops the lock and sleeps.
     pub fn userfault(k: &mut Kernel, f: FaultCx) -> Fault {
         match f.lock {

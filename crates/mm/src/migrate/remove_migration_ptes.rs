@@ -9,7 +9,7 @@ use crate::feature::Feature as F;
 use crate::ids::*;
 use crate::kernel::{Kernel, View};
 use crate::packed;
-use crate::pgtable::{MigrationKind, Present, Pte};
+use crate::pgtable::{MigrationKind, Present};
 use crate::rmap::Rmap;
 use crate::step::{Step, Wait, step};
 
@@ -62,7 +62,7 @@ impl RemoveMigrationPtes {
                 dirty,
                 soft_dirty: e.soft_dirty,
                 uffd_wp: e.uffd_wp,
-                ..Pte::of(new)
+                ..k.mk_pte(mm, at, new)
             };
             k.set_pte(mm, at, pte.pte());
         }

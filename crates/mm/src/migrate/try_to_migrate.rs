@@ -79,7 +79,7 @@ impl TryToMigrate {
                     k.page_mut(pfn).dirty = true;
                 }
                 let exclusive = k.anon_exclusive(pfn);
-                if old.write && !exclusive && k.has(F::AnonExclusive) {
+                if old.writable() && !exclusive && k.has(F::AnonExclusive) {
                     k.broken(Broken::WExcl);
                 }
                 Unmapping::On(if exclusive {
@@ -111,7 +111,7 @@ impl TryToMigrate {
 
 /// The entry in the place of `old`.
 fn entry(k: &mut Kernel, old: Present) -> Migration {
-    let kind = if old.write {
+    let kind = if old.writable() {
         MigrationKind::Writable
     } else if k.anon_exclusive(old.pfn) && k.has(F::MigReadableExclusive) {
         MigrationKind::ReadableExclusive

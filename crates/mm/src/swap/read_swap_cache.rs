@@ -25,6 +25,9 @@ impl Kernel<'_> {
         if let Some(pfn) = self.swap_cache_get(slot) {
             return SwapRead::Cached(pfn);
         }
+        if self.swap_device_gone() {
+            return SwapRead::Gone;
+        }
         let now = *self.slot(slot);
         if now.claimed {
             return SwapRead::Claimed;
@@ -41,6 +44,11 @@ impl Kernel<'_> {
         self.add_to_swap_cache(pfn, slot);
         self.folio_add_lru(pfn);
         SwapRead::Reading(pfn)
+    }
+
+    /// `swap_readpage` past the swap cache: uses the device, which had better be there.
+    pub fn swap_readpage(&mut self, slot: Slot) {
+        self.slot(slot);
     }
 
     /// `end_swap_bio_read`: uptodate unless the read failed; unlocked.

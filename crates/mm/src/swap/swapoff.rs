@@ -9,6 +9,11 @@
 //! the next write copies it if anybody refers to it, so that a transfer in flight is lost. In 5.10 the PTE's soft-dirty and
 //! uffd-wp marks are lost too (`swapoff_keep_bits`).
 //!
+//! Last, swapoff frees `swap_map`, once nobody holds a reference to the device: a swap-in does from 5.14 on (`swapdev_ref`),
+//! `free_swap_and_cache` from 6.9 on (`free_swapoff`). Without one, a swap-in that bypasses the swap cache reads from a device
+//! that is gone, and who drops the last entry of a slot looks at a count that is gone. (The swap cache itself is only looked up
+//! with a reference. That a spinlock keeps `synchronize_rcu` waiting on most configurations is not taken into account.)
+//!
 //! The folio that was looked up is not compared with the swap cache again under its lock, as a fault does: nobody can get the
 //! slot anew (`swapoff_no_slots`).
 
@@ -74,6 +79,8 @@ packed! {
         CachePut { slot: Slot, pfn: Pfn },
         /// SO13: is a slot in use still?
         Check,
+        /// SO14: waits for all who hold a reference to the device, and frees `swap_map`.
+        Free,
     }
 }
 
@@ -126,6 +133,10 @@ impl Swapoff {
                 .waits(Wait::Writeback(pfn)),
             CachePut { .. } => step("SO12", "folio_put"),
             Check => step("SO13", "try_to_unuse"),
+            Free => step("SO14", "swapoff").waits(Wait::SwapDevice {
+                faults: v.has(F::SwapdevRef),
+                frees: v.has(F::FreeSwapoff),
+            }),
         }
     }
 
@@ -230,6 +241,10 @@ impl Swapoff {
                 if in_use(k).is_some() {
                     return first_mm(k);
                 }
+                go(Free)
+            }
+            Free => {
+                k.machine_mut(Touch::FREE_SLOTS).swap_gone = true;
                 Next::Return { result: Ok(()) }
             }
         }
@@ -378,7 +393,7 @@ fn unuse_pte(k: &mut Kernel, u: Unuse, pfn: Pfn, new: Option<Pfn>) -> Next {
     let pte = Present {
         soft_dirty: keep && e.soft_dirty,
         uffd_wp: keep && e.uffd_wp,
-        ..Pte::of(to)
+        ..k.mk_pte(u.mm, u.va, to)
     };
     k.set_pte(u.mm, u.va, pte.pte());
     go(PutSlot { u, pfn, new })

@@ -202,6 +202,7 @@ impl Sim {
     /// A, B and C with X and Y each, all mergeable; a synchronous or asynchronous swap device.
     pub fn new(features: FeatureSet) -> Sim {
         let sizes = Sizes {
+            file_frames: 0,
             mms: 3,
             pages: 2,
             cells: 4,
@@ -303,6 +304,10 @@ impl Sim {
     /// Steps until the call returns.
     pub fn finish(&mut self, cpu: Cpu) -> Result<(), Errno> {
         for _ in 0..1000 {
+            if self.label(cpu) == "RC14" {
+                // A synchronous device writes while its submitter waits.
+                self.writeback();
+            }
             if let Some(result) = self.step(cpu) {
                 return result;
             }

@@ -36,7 +36,7 @@ fn willneed_of_nothing_does_nothing() {
 }
 
 fn populate(s: &mut Sim, write: bool) -> Result<(), Errno> {
-    let next = Populate::enter(&s.kernel(A0), X, write);
+    let next = Populate::enter(&s.cfg, X, write);
     match next {
         Next::Return { result } => result,
         next => s.call(A0, next),

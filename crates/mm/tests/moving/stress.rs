@@ -15,7 +15,7 @@ use cowherd_mm::migrate::Migrate;
 use cowherd_mm::swap::swapoff::Swapoff;
 use cowherd_mm::task::{Call, Next};
 use cowherd_mm::vmscan::shrink_folio_list::Shrink;
-use cowherd_mm::{Cpu, FeatureSet, HoldId, MmId, Slot};
+use cowherd_mm::{Cpu, FeatureSet, HoldId, MmId, Slot, invariants};
 
 use crate::common::*;
 
@@ -77,7 +77,7 @@ impl Actors {
             8 => self.s.start(cpu, Willneed::enter(X)),
             _ => {
                 let write = self.rand(2) == 1;
-                match Populate::enter(&self.s.kernel(cpu), X, write) {
+                match Populate::enter(&self.s.cfg, X, write) {
                     Next::Return { .. } => {}
                     next => self.s.start(cpu, next),
                 }
@@ -175,14 +175,16 @@ impl Actors {
         let label = self.s.label(cpu);
         let result = self.s.step(cpu);
         self.log.push(format!("  {cpu:?} {label}"));
-        if !self.s.w.broken.is_empty() {
-            return Err(format!("{:?}", self.s.w.broken));
+        let broken = invariants::broken(&self.s.m, &self.s.cfg);
+        if !self.s.w.broken.is_empty() || !broken.is_empty() {
+            let found: Vec<_> = broken.iter().collect();
+            return Err(format!("{:?} {found:?}", self.s.w.broken));
         }
         if gup && self.s.m.holders[0].page.is_some() {
             self.held = true;
         }
         if result.is_some() && matches!(cpu, K2) {
-            self.s.m.swap_off = false;
+            (self.s.m.swap_off, self.s.m.swap_gone) = (false, false);
         }
         if accessing && result == Some(Ok(())) {
             let mm = self.s.cfg.cpu_mm[cpu.at()].expect("a thread");

@@ -224,3 +224,78 @@ fn a_page_is_not_reused_under_writeback() {
         assert_eq!(s.finish(K0), Ok(()));
     }
 }
+
+/// A swap-in that bypasses the swap cache, from a device that goes.
+#[test]
+fn the_device_is_there_as_long_as_a_fault_needs_it() {
+    use cowherd_mm::access::Access;
+    use cowherd_mm::task::{Call, Next};
+    for (features, waits) in [(v6_12(), true), (v5_10(), false)] {
+        let mut s = Sim::two(features);
+        s.cfg.swap.synchronous = true;
+        s.store(A0, X, 0, 7);
+        s.swap_out(A, X);
+        let p = Access::load(X);
+        s.start(
+            A0,
+            Next::Call {
+                call: Call::Access { p },
+            },
+        );
+        s.until(A0, "SI3");
+        s.start(K0, Swapoff::enter());
+        s.until(K0, "SO14");
+        assert_eq!(s.ready(K0), !waits);
+        if !waits {
+            assert_eq!(s.finish(K0), Ok(()));
+        }
+        assert_eq!(s.finish(A0), Ok(()));
+        assert_eq!(s.w.value, 7);
+        assert_eq!(s.w.broken.contains(&Broken::UseAfterFree), !waits);
+        if waits {
+            assert_eq!(s.finish(K0), Ok(()));
+            s.assert_quiet();
+        }
+    }
+}
+
+#[test]
+fn a_fault_that_comes_too_late_for_the_device_looks_at_the_pte_again() {
+    use cowherd_mm::access::Access;
+    use cowherd_mm::task::{Call, Next};
+    for features in [v6_12(), v5_18(), v5_10()] {
+        let mut s = swapped(features, false);
+        let p = Access::load(X);
+        s.start(
+            A0,
+            Next::Call {
+                call: Call::Access { p },
+            },
+        );
+        s.until(A0, "SI2");
+        assert_eq!(s.call(K0, Swapoff::enter()), Ok(()));
+        assert_eq!(s.finish(A0), Ok(()));
+        assert_eq!(s.w.value, 7);
+        s.assert_quiet();
+    }
+}
+
+/// B33: the last entry of a slot is dropped by a process that exits, and swapoff frees the page that is left in the cache first.
+#[test]
+fn who_drops_the_last_entry_of_a_slot_keeps_the_device() {
+    use cowherd_mm::memory::zap_pte_range::Zap;
+    for (mutant, waits) in [(None, true), (Some(F::FreeSwapoff), false)] {
+        let mut s = swapped(without(v6_12(), mutant.as_slice()), true);
+        s.writeback();
+        s.start(A0, Zap::exit());
+        s.until(A0, "ZS3");
+        s.start(K0, Swapoff::enter());
+        s.until(K0, "SO14");
+        assert_eq!(s.ready(K0), !waits);
+        if !waits {
+            assert_eq!(s.finish(K0), Ok(()));
+        }
+        s.step(A0);
+        assert_eq!(s.w.broken.contains(&Broken::UseAfterFree), !waits);
+    }
+}

@@ -26,6 +26,12 @@ pub(super) fn states(test: &Test, p: &Program) -> Result<Vec<State>, Refused> {
         files: vec![None; test.files.len()],
     };
     b.processes();
+    // Page-cache pages first: VMAs name them, and packing keeps the names of the first frames.
+    for page in &test.pages {
+        if let Contents::File { file, .. } = page.contents {
+            b.file_page(file.index(), page)?;
+        }
+    }
     for (n, page) in test.pages.iter().enumerate() {
         b.page(Va(n as u8), page)?;
     }
@@ -38,6 +44,16 @@ pub(super) fn states(test: &Test, p: &Program) -> Result<Vec<State>, Refused> {
         }
     }
     Ok(heat(test, p, b.state))
+}
+
+/// How many files have a page in the page cache: those that are mapped.
+pub(super) fn mapped_files(test: &Test) -> usize {
+    let mapped = |n: usize| {
+        test.pages
+            .iter()
+            .any(|page| matches!(page.contents, Contents::File { file, .. } if file.index() == n))
+    };
+    (0..test.files.len()).filter(|&n| mapped(n)).count()
 }
 
 struct Builder<'a> {

@@ -124,6 +124,7 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
         frames: test
             .frames
             .map_or(MAX_FRAMES, |n| (n as usize + 1).min(MAX_FRAMES)),
+        file_frames: init::mapped_files(test),
         slots: if test.swap.device == ast::SwapDevice::None {
             0
         } else {

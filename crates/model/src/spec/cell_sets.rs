@@ -1,0 +1,194 @@
+//! For every cell of a page, a set of values.
+
+use cowherd_mm::pack::{Pack, Reader, Writer};
+use cowherd_mm::{Cell, Cells, MAX_CELLS};
+
+/// What nobody wrote: a freed frame or slot is left with it. Any value above 15 counts as this one.
+pub const JUNK: u8 = 31;
+
+/// The largest value that a program may write.
+pub const MAX_VALUE: u8 = 15;
+
+/// For each cell a set of values, [`JUNK`] being one of them. Cells that a test does not use have empty sets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CellSets {
+    values: [u16; MAX_CELLS],
+    /// The cells that may hold junk.
+    junk: u8,
+}
+
+impl CellSets {
+    /// No value anywhere.
+    pub const EMPTY: CellSets = CellSets {
+        values: [0; MAX_CELLS],
+        junk: 0,
+    };
+
+    /// Exactly these values, in the first `cells` cells.
+    pub fn just(values: &[u8; MAX_CELLS], cells: u8) -> CellSets {
+        let mut sets = CellSets::EMPTY;
+        for cell in (0..cells).map(Cell) {
+            sets.add(cell, values[cell.at()]);
+        }
+        sets
+    }
+
+    /// May `cell` hold `value`?
+    #[inline]
+    pub fn has(&self, cell: Cell, value: u8) -> bool {
+        if value > MAX_VALUE {
+            self.junk & (1 << cell.0) != 0
+        } else {
+            self.values[cell.at()] & (1 << value) != 0
+        }
+    }
+
+    /// `cell` may hold `value` too.
+    #[inline]
+    pub fn add(&mut self, cell: Cell, value: u8) {
+        if value > MAX_VALUE {
+            self.junk |= 1 << cell.0;
+        } else {
+            self.values[cell.at()] |= 1 << value;
+        }
+    }
+
+    /// `cell` holds `value` and nothing else.
+    #[inline]
+    pub fn put(&mut self, cell: Cell, value: u8) {
+        self.clear(cell);
+        self.add(cell, value);
+    }
+
+    /// `cell` holds no value.
+    pub fn clear(&mut self, cell: Cell) {
+        self.values[cell.at()] = 0;
+        self.junk &= !(1 << cell.0);
+    }
+
+    /// Every value of either.
+    pub fn union(mut self, other: &CellSets) -> CellSets {
+        for (mine, theirs) in self.values.iter_mut().zip(other.values) {
+            *mine |= theirs;
+        }
+        self.junk |= other.junk;
+        self
+    }
+
+    /// What `other` has not.
+    pub fn without(mut self, other: &CellSets) -> CellSets {
+        for (mine, theirs) in self.values.iter_mut().zip(other.values) {
+            *mine &= !theirs;
+        }
+        self.junk &= !other.junk;
+        self
+    }
+
+    /// These sets in `cells`, those of `other` in all others.
+    pub fn over(mut self, cells: Cells, other: &CellSets) -> CellSets {
+        for cell in (0..MAX_CELLS as u8).map(Cell) {
+            if !cells.has(cell) {
+                self.values[cell.at()] = other.values[cell.at()];
+            }
+        }
+        self.junk = self.junk & cells.0 | other.junk & !cells.0;
+        self
+    }
+
+    /// Has it every value that `other` has?
+    pub fn contains(&self, other: &CellSets) -> bool {
+        other.without(self) == CellSets::EMPTY
+    }
+
+    /// No value anywhere?
+    pub fn is_empty(&self) -> bool {
+        *self == CellSets::EMPTY
+    }
+
+    /// The values of a cell, junk aside, bit by bit.
+    pub fn values(&self, cell: Cell) -> u16 {
+        self.values[cell.at()]
+    }
+
+    /// The one value of a cell, if it has one and that is not junk.
+    pub fn only(&self, cell: Cell) -> Option<u8> {
+        let set = self.values[cell.at()];
+        (set.count_ones() == 1 && self.junk & (1 << cell.0) == 0)
+            .then(|| set.trailing_zeros() as u8)
+    }
+
+    /// The cells with more than one value.
+    pub fn open(&self) -> Cells {
+        (0..MAX_CELLS as u8)
+            .map(Cell)
+            .filter(|&cell| {
+                let junk = u32::from(self.junk >> cell.0 & 1);
+                self.values[cell.at()].count_ones() + junk > 1
+            })
+            .fold(Cells::NONE, |open, cell| Cells(open.0 | 1 << cell.0))
+    }
+
+    /// Packs the first `cells` cells: five bits for a cell with one value.
+    pub fn pack(&self, cells: u8, w: &mut Writer) {
+        for cell in (0..cells).map(Cell) {
+            match self.only(cell) {
+                Some(value) => w.bits(u32::from(value) << 1, 5),
+                None => {
+                    let junk = u32::from(self.junk >> cell.0 & 1);
+                    w.bits(1 | junk << 1 | u32::from(self.values[cell.at()]) << 2, 18);
+                }
+            }
+        }
+    }
+
+    /// The inverse of [`pack`](CellSets::pack).
+    pub fn unpack(cells: u8, r: &mut Reader) -> CellSets {
+        let mut sets = CellSets::EMPTY;
+        for cell in (0..cells).map(Cell) {
+            if bool::unpack(r) {
+                sets.junk |= (r.bits(1) as u8) << cell.0;
+                sets.values[cell.at()] = r.bits(16) as u16;
+            } else {
+                sets.values[cell.at()] = 1 << r.bits(4);
+            }
+        }
+        sets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_add_put_and_compare() {
+        let mut a = CellSets::just(&[3, 4, 0, 0], 2);
+        assert!(a.has(Cell(0), 3) && !a.has(Cell(0), 4) && !a.has(Cell(2), 0));
+        let before = a;
+        a.add(Cell(1), JUNK);
+        assert_eq!(a.only(Cell(1)), None);
+        assert_eq!(a.open(), Cells::one(Cell(1)));
+        assert!(a.contains(&before) && !before.contains(&a));
+        a.put(Cell(1), 4);
+        assert_eq!(a, before);
+        assert_eq!(a.without(&before), CellSets::EMPTY);
+        let b = CellSets::just(&[1, 2, 0, 0], 2);
+        assert_eq!(
+            b.over(Cells::one(Cell(0)), &a),
+            CellSets::just(&[1, 4, 0, 0], 2)
+        );
+    }
+
+    #[test]
+    fn packing_keeps_sets() {
+        let mut sets = CellSets::just(&[15, 0, 7, 9], 4);
+        sets.add(Cell(1), 3);
+        sets.add(Cell(2), JUNK);
+        sets.clear(Cell(3));
+        let mut out = Vec::new();
+        let mut w = Writer::new(&mut out, cowherd_mm::pack::Naming::Kept);
+        sets.pack(4, &mut w);
+        w.finish();
+        assert_eq!(CellSets::unpack(4, &mut Reader::new(&out)), sets);
+    }
+}

@@ -1,0 +1,481 @@
+//! The state of the ideal memory.
+
+use cowherd_mm::pack::{Pack, Reader, Writer};
+use cowherd_mm::{
+    Cells, HoldId, IoId, MAX_CELLS, MAX_HOLDS, MAX_IOS, MAX_MMS, MAX_PAGES, MmId, Va, packed,
+};
+
+use super::cell_sets::CellSets;
+use super::page::{Page, Traps};
+use super::promises::Spec;
+use super::worlds::{World, Worlds};
+
+/// What is promised at one moment: pages, and the calls that are under way.
+///
+/// Nothing is kept for what does not exist, and nothing once it cannot matter any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ideal {
+    /// How much of the arrays is in use.
+    pub(super) sizes: Sizes,
+    pub(super) pages: [[Page; MAX_PAGES]; MAX_MMS],
+    pub(super) procs: [Proc; MAX_MMS],
+    pub(super) moving: [Option<Moving>; MAX_MMS],
+    pub(super) ios: [Transfer; MAX_IOS],
+    pub(super) holders: [Holder; MAX_HOLDS],
+    pub(super) watches: [Option<Watch>; MAX_WATCHES],
+}
+
+/// Addresses by which somebody reads without a translation, at most.
+pub(super) const MAX_WATCHES: usize = 4;
+
+packed! {
+    /// How much of everything there is.
+    pub struct Sizes {
+        /// The last process.
+        pub mms: MmId,
+        /// The last variable.
+        pub pages: Va,
+        /// The cells.
+        pub cells: Cells,
+    }
+
+    /// A process.
+    pub enum Proc {
+        /// Not born yet, or its fork failed.
+        Absent,
+        /// fork is under way: its pages may hold what its parent's did at any moment of it (S5).
+        Forking,
+        /// Born.
+        Alive,
+    }
+
+    /// A page on its way to another address (S9).
+    pub struct Moving {
+        /// Where it was.
+        pub from: Va,
+        /// Where it will be.
+        pub to: Va,
+    }
+}
+
+/// Addresses of one process, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Places(u8);
+
+impl Places {
+    pub fn one(va: Va) -> Places {
+        Places(1 << va.0)
+    }
+
+    pub fn has(self, va: Va) -> bool {
+        self.0 & (1 << va.0) != 0
+    }
+
+    pub fn add(&mut self, va: Va) {
+        self.0 |= 1 << va.0;
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = Va> {
+        (0..MAX_PAGES as u8).map(Va).filter(move |&va| self.has(va))
+    }
+}
+
+/// Processes, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Procs(u8);
+
+impl Procs {
+    pub const NONE: Procs = Procs(0);
+
+    pub fn has(self, mm: MmId) -> bool {
+        self.0 & (1 << mm.0) != 0
+    }
+
+    pub fn add(&mut self, mm: MmId) {
+        self.0 |= 1 << mm.0;
+    }
+
+    pub fn remove(&mut self, mm: MmId) {
+        self.0 &= !(1 << mm.0);
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = MmId> {
+        (0..MAX_MMS as u8).map(MmId).filter(move |&mm| self.has(mm))
+    }
+}
+
+/// A call that transfers between a device and a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Transfer {
+    /// From entry to completion; none: not under way. Where the page may be: more than one address once it moved.
+    pub at: Option<Places>,
+    /// A zap, or MADV_FREE, overlapped it (H4).
+    pub zapped: bool,
+    /// Children that were forked meanwhile and share the page, for it was not pinned (H1).
+    pub shared: Procs,
+    /// Memory to device: what the cells held since entry (S6).
+    pub since: CellSets,
+}
+
+impl Transfer {
+    pub const IDLE: Transfer = Transfer {
+        at: None,
+        zapped: false,
+        shared: Procs::NONE,
+        since: CellSets::EMPTY,
+    };
+}
+
+/// A long-lived reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Holder {
+    pub phase: Phase,
+    /// Where its page is.
+    pub va: Va,
+    /// The page was zapped or freed lazily under it, or it may be another one (H4): only what leaks is still wrong.
+    pub orphan: bool,
+    /// As in [`Transfer`].
+    pub shared: Procs,
+    /// Read-only and not long-term: what the cells held since entry (S6).
+    pub since: CellSets,
+}
+
+packed! {
+    /// How far a holder is.
+    pub enum Phase {
+        /// Holds nothing.
+        Idle,
+        /// GUP is under way.
+        Entering,
+        /// Holds its page.
+        Holding,
+    }
+}
+
+impl Holder {
+    pub const IDLE: Holder = Holder {
+        phase: Phase::Idle,
+        va: Va(0),
+        orphan: false,
+        shared: Procs::NONE,
+        since: CellSets::EMPTY,
+    };
+}
+
+/// An address that a pipe or another process reads by reference: what its cells held since the first such call was entered (S6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Watch {
+    pub mm: MmId,
+    /// The address as the call was given it.
+    pub va: Va,
+    /// Where its page may be.
+    pub at: Places,
+    /// A zap, or MADV_FREE, overlapped it (H4).
+    pub zapped: bool,
+    /// What the cells held when such a call was entered.
+    pub entry: CellSets,
+    /// What else they held since.
+    pub later: CellSets,
+}
+
+impl Ideal {
+    pub(super) const EMPTY: Ideal = {
+        let mut ideal = Ideal {
+            sizes: Sizes {
+                mms: MmId(0),
+                pages: Va(0),
+                cells: Cells(1),
+            },
+            pages: [[Page::absent(Va(0)); MAX_PAGES]; MAX_MMS],
+            procs: [Proc::Absent; MAX_MMS],
+            moving: [None; MAX_MMS],
+            ios: [Transfer::IDLE; MAX_IOS],
+            holders: [Holder::IDLE; MAX_HOLDS],
+            watches: [None; MAX_WATCHES],
+        };
+        let mut mm = 0;
+        while mm < MAX_MMS {
+            ideal.pages[mm] = Ideal::NO_PAGES;
+            mm += 1;
+        }
+        ideal
+    };
+
+    pub(super) const NO_PAGES: [Page; MAX_PAGES] = {
+        let mut pages = [Page::absent(Va(0)); MAX_PAGES];
+        let mut va = 0;
+        while va < MAX_PAGES {
+            pages[va] = Page::absent(Va(va as u8));
+            va += 1;
+        }
+        pages
+    };
+
+    pub(super) fn page(&self, mm: MmId, va: Va) -> &Page {
+        &self.pages[mm.at()][va.at()]
+    }
+
+    pub(super) fn page_mut(&mut self, mm: MmId, va: Va) -> &mut Page {
+        &mut self.pages[mm.at()][va.at()]
+    }
+
+    pub(super) fn io(&mut self, io: IoId) -> &mut Transfer {
+        &mut self.ios[io.at()]
+    }
+
+    pub(super) fn holder(&mut self, holder: HoldId) -> &mut Holder {
+        &mut self.holders[holder.at()]
+    }
+
+    pub(super) fn mms(&self) -> impl Iterator<Item = MmId> + use<> {
+        (0..=self.sizes.mms.0).map(MmId)
+    }
+
+    pub(super) fn vas(&self) -> impl Iterator<Item = Va> + use<> {
+        (0..=self.sizes.pages.0).map(Va)
+    }
+
+    pub(super) fn cells(&self) -> u8 {
+        self.sizes.cells.len() as u8
+    }
+
+    /// The watch on an address.
+    pub(super) fn watch(&mut self, mm: MmId, va: Va) -> Option<&mut Watch> {
+        self.watches
+            .iter_mut()
+            .flatten()
+            .find(|w| w.mm == mm && w.va == va)
+    }
+
+    /// The canonical order of watches: by address.
+    pub(super) fn sort_watches(&mut self) {
+        self.watches
+            .sort_unstable_by_key(|w| w.map_or((u8::MAX, 0), |w| (w.mm.0, w.va.0)));
+    }
+}
+
+/// How a run starts.
+impl Spec {
+    /// A memory without a process.
+    pub fn start(&self) -> Ideal {
+        let mut ideal = Ideal::EMPTY;
+        ideal.sizes = Sizes {
+            mms: MmId(self.mms - 1),
+            pages: Va(self.pages - 1),
+            cells: Cells::first(self.cells),
+        };
+        ideal
+    }
+}
+
+impl Ideal {
+    /// There is this process.
+    pub fn born(&mut self, mm: MmId) {
+        self.procs[mm.at()] = Proc::Alive;
+    }
+
+    /// It has this page.
+    pub fn map(&mut self, mm: MmId, va: Va, values: &[u8; MAX_CELLS]) {
+        let cells = CellSets::just(values, self.cells());
+        self.page_mut(mm, va).worlds = Worlds::one(World::of(cells));
+    }
+
+    /// MADV_FREE was called for the page.
+    pub fn free_lazily(&mut self, mm: MmId, va: Va) {
+        // One world more can only be a lazy one: there is room.
+        let _ = self.page_mut(mm, va).free_begin();
+        self.page_mut(mm, va).free_end();
+    }
+
+    /// Stores to the page are trapped.
+    pub fn trap(&mut self, mm: MmId, va: Va, traps: Traps) {
+        self.page_mut(mm, va).traps.set(traps);
+    }
+}
+
+impl Default for Ideal {
+    fn default() -> Self {
+        Ideal::EMPTY
+    }
+}
+
+fn pack_sets(sets: &CellSets, cells: u8, w: &mut Writer) {
+    (!sets.is_empty()).pack(w);
+    if !sets.is_empty() {
+        sets.pack(cells, w);
+    }
+}
+
+fn unpack_sets(cells: u8, r: &mut Reader) -> CellSets {
+    if bool::unpack(r) {
+        CellSets::unpack(cells, r)
+    } else {
+        CellSets::EMPTY
+    }
+}
+
+fn pack_at(at: Places, w: &mut Writer) {
+    let one = at.0.count_ones() == 1;
+    one.pack(w);
+    if one {
+        w.bits(at.0.trailing_zeros(), 2);
+    } else {
+        w.bits(u32::from(at.0), 4);
+    }
+}
+
+fn unpack_at(r: &mut Reader) -> Places {
+    if bool::unpack(r) {
+        Places(1 << r.bits(2))
+    } else {
+        Places(r.bits(4) as u8)
+    }
+}
+
+fn pack_hazards(zapped: bool, shared: Procs, w: &mut Writer) {
+    let any = zapped || !shared.is_empty();
+    any.pack(w);
+    if any {
+        zapped.pack(w);
+        w.bits(u32::from(shared.0), 4);
+    }
+}
+
+fn unpack_hazards(r: &mut Reader) -> (bool, Procs) {
+    if bool::unpack(r) {
+        (bool::unpack(r), Procs(r.bits(4) as u8))
+    } else {
+        (false, Procs::NONE)
+    }
+}
+
+impl Pack for Ideal {
+    fn pack(&self, w: &mut Writer) {
+        let cells = self.cells();
+        self.sizes.mms.pack(w);
+        self.sizes.pages.pack(w);
+        w.bits(u32::from(cells) - 1, 2);
+        for mm in self.mms() {
+            let proc = self.procs[mm.at()];
+            (proc == Proc::Alive).pack(w);
+            if proc != Proc::Alive {
+                (proc == Proc::Forking).pack(w);
+                if proc == Proc::Absent {
+                    continue;
+                }
+            }
+            for va in self.vas() {
+                self.page(mm, va).pack(va, cells, w);
+            }
+        }
+        let busy = self.ios.iter().any(|io| io.at.is_some())
+            || self.holders.iter().any(|h| h.phase != Phase::Idle)
+            || self.watches[0].is_some()
+            || self.moving.iter().any(Option::is_some);
+        busy.pack(w);
+        if busy {
+            self.pack_calls(cells, w);
+        }
+    }
+
+    fn unpack(r: &mut Reader) -> Ideal {
+        let mut ideal = Ideal::EMPTY;
+        ideal.sizes.mms = MmId::unpack(r);
+        ideal.sizes.pages = Va::unpack(r);
+        let cells = r.bits(2) as u8 + 1;
+        ideal.sizes.cells = Cells::first(cells);
+        for mm in ideal.mms() {
+            ideal.procs[mm.at()] = if bool::unpack(r) {
+                Proc::Alive
+            } else if bool::unpack(r) {
+                Proc::Forking
+            } else {
+                continue;
+            };
+            for va in ideal.vas() {
+                *ideal.page_mut(mm, va) = Page::unpack(va, cells, r);
+            }
+        }
+        if bool::unpack(r) {
+            ideal.unpack_calls(cells, r);
+        }
+        ideal
+    }
+}
+
+impl Ideal {
+    fn pack_calls(&self, cells: u8, w: &mut Writer) {
+        for io in &self.ios {
+            io.at.is_some().pack(w);
+            if let Some(at) = io.at {
+                pack_at(at, w);
+                pack_hazards(io.zapped, io.shared, w);
+                pack_sets(&io.since, cells, w);
+            }
+        }
+        for holder in &self.holders {
+            (holder.phase != Phase::Idle).pack(w);
+            if holder.phase != Phase::Idle {
+                (holder.phase == Phase::Holding).pack(w);
+                holder.va.pack(w);
+                pack_hazards(holder.orphan, holder.shared, w);
+                pack_sets(&holder.since, cells, w);
+            }
+        }
+        for watch in &self.watches {
+            watch.is_some().pack(w);
+            let Some(watch) = watch else { break };
+            watch.mm.pack(w);
+            watch.va.pack(w);
+            pack_at(watch.at, w);
+            watch.zapped.pack(w);
+            watch.entry.pack(cells, w);
+            pack_sets(&watch.later, cells, w);
+        }
+        for mm in self.mms() {
+            self.moving[mm.at()].pack(w);
+        }
+    }
+
+    fn unpack_calls(&mut self, cells: u8, r: &mut Reader) {
+        for io in &mut self.ios {
+            if bool::unpack(r) {
+                io.at = Some(unpack_at(r));
+                (io.zapped, io.shared) = unpack_hazards(r);
+                io.since = unpack_sets(cells, r);
+            }
+        }
+        for holder in &mut self.holders {
+            if bool::unpack(r) {
+                holder.phase = if bool::unpack(r) {
+                    Phase::Holding
+                } else {
+                    Phase::Entering
+                };
+                holder.va = Va::unpack(r);
+                (holder.orphan, holder.shared) = unpack_hazards(r);
+                holder.since = unpack_sets(cells, r);
+            }
+        }
+        for watch in &mut self.watches {
+            if !bool::unpack(r) {
+                break;
+            }
+            *watch = Some(Watch {
+                mm: MmId::unpack(r),
+                va: Va::unpack(r),
+                at: unpack_at(r),
+                zapped: bool::unpack(r),
+                entry: CellSets::unpack(cells, r),
+                later: unpack_sets(cells, r),
+            });
+        }
+        for mm in self.mms() {
+            self.moving[mm.at()] = Pack::unpack(r);
+        }
+    }
+}

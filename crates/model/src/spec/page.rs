@@ -1,0 +1,316 @@
+//! What is promised of one page of one process.
+
+use cowherd_mm::pack::{Pack, Reader, Writer};
+use cowherd_mm::world::Trap;
+use cowherd_mm::{Cell, Cells, Va};
+
+use super::alarms::Hazards;
+use super::cell_sets::CellSets;
+use super::worlds::{Room, World, Worlds};
+
+/// Stores that must not happen unnoticed (S10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Traps(u8);
+
+impl Traps {
+    /// None.
+    pub const NONE: Traps = Traps(0);
+    /// Stores are forbidden.
+    pub const FORBIDDEN: Traps = Traps(1);
+
+    /// One trap.
+    pub fn by(trap: Trap) -> Traps {
+        match trap {
+            Trap::Uffd => Traps(2),
+            Trap::SoftDirty => Traps(4),
+        }
+    }
+
+    /// Is any of `these` set?
+    pub fn has(self, these: Traps) -> bool {
+        self.0 & these.0 != 0
+    }
+
+    /// Sets `these`.
+    pub fn set(&mut self, these: Traps) {
+        self.0 |= these.0;
+    }
+
+    /// Lifts `these`.
+    pub fn lift(&mut self, these: Traps) {
+        self.0 &= !these.0;
+    }
+
+    /// Those of `these` that are set.
+    pub fn only(self, these: Traps) -> Traps {
+        Traps(self.0 & these.0)
+    }
+}
+
+/// One page of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Page {
+    /// What it may hold; none: it is not mapped.
+    pub worlds: Worlds,
+    /// The variable that its VMA was mapped as: that says what a fresh page holds. Differs from the address after a move.
+    pub origin: Va,
+    /// Zaps under way (S4). While there are any, there is one world, and it only grows.
+    pub zaps: u8,
+    /// What was written since the first of them began: it may be there afterwards.
+    pub written: CellSets,
+    /// Calls of MADV_FREE under way (S8).
+    pub frees: u8,
+    /// Stores that must not happen unnoticed.
+    pub traps: Traps,
+    /// Cells that a child being forked does not take from its parent any more (S5).
+    pub frozen: Cells,
+}
+
+/// Windows of one kind on one page at most.
+const MAX_WINDOWS: u8 = 7;
+
+impl Page {
+    /// No page at this address.
+    pub const fn absent(va: Va) -> Page {
+        Page {
+            worlds: Worlds::NONE,
+            origin: va,
+            zaps: 0,
+            written: CellSets::EMPTY,
+            frees: 0,
+            traps: Traps::NONE,
+            frozen: Cells::NONE,
+        }
+    }
+
+    /// Is there a page?
+    pub fn mapped(&self) -> bool {
+        !self.worlds.is_empty()
+    }
+
+    /// A store, or a transfer that lands, takes effect. Base: what a fresh page holds.
+    pub fn write(&mut self, cell: Cell, value: u8, base: &CellSets) -> Room {
+        if self.zaps > 0 {
+            self.written.add(cell, value);
+            return self.allow(cell, value);
+        }
+        let free = self.frees > 0;
+        let set = |w: &World| {
+            let mut w = *w;
+            w.cells.put(cell, value);
+            w.loose &= !(1 << cell.0);
+            w
+        };
+        let (worlds, room) = self.worlds.map(|w, out| {
+            if w.lazy {
+                // The page was dropped before, or is kept now for good: unless MADV_FREE is not over, which may come after
+                // the store as well.
+                let kept = World {
+                    lazy: free,
+                    ..set(w)
+                };
+                let fresh = World {
+                    marks: w.marks,
+                    ..World::of(*base)
+                };
+                out.add(kept);
+                out.add(World {
+                    lazy: free,
+                    ..set(&fresh)
+                });
+            } else {
+                out.add(World {
+                    lazy: free,
+                    ..set(w)
+                });
+            }
+        });
+        self.worlds = worlds;
+        room
+    }
+
+    /// `cell` may hold `value` too.
+    pub fn allow(&mut self, cell: Cell, value: u8) -> Room {
+        let (worlds, room) = self.worlds.map(|w, out| {
+            let mut w = *w;
+            w.cells.add(cell, value);
+            out.add(w);
+        });
+        self.worlds = worlds;
+        room
+    }
+
+    /// The worlds `before` are possible too, with or without `value` in `cell`, if these hazards are granted. Loose: seeing the
+    /// value does not say that it will stay.
+    pub fn hazard(
+        &mut self,
+        before: &Worlds,
+        cell: Cell,
+        value: u8,
+        hazards: Hazards,
+        loose: bool,
+    ) -> Room {
+        let mut room = Room::Enough;
+        for w in before.iter() {
+            let mut w = *w;
+            w.cells.add(cell, value);
+            w.marks = w.marks.union(hazards);
+            if loose {
+                w.loose |= 1 << cell.0;
+            }
+            room = room.and(self.worlds.add(w));
+        }
+        room
+    }
+
+    /// A zap begins.
+    pub fn zap_begin(&mut self, base: &CellSets) {
+        if !self.mapped() {
+            return;
+        }
+        self.traps.lift(Traps::by(Trap::Uffd));
+        self.traps.lift(Traps::by(Trap::SoftDirty));
+        if self.zaps == 0 {
+            self.written = CellSets::EMPTY;
+            let lazy = self.frees > 0;
+            let cells = self.worlds.all(base).union(base);
+            self.worlds = Worlds::one(World {
+                lazy,
+                ..World::of(cells)
+            });
+        }
+        self.zaps = (self.zaps + 1).min(MAX_WINDOWS);
+    }
+
+    /// A zap's flush is over. Those that overlap close together.
+    pub fn zap_end(&mut self, base: &CellSets) {
+        if self.zaps == 0 {
+            return;
+        }
+        self.zaps -= 1;
+        if self.zaps == 0 {
+            let lazy = self.worlds.lazy();
+            self.worlds = Worlds::one(World {
+                lazy,
+                ..World::of(base.union(&self.written))
+            });
+            self.written = CellSets::EMPTY;
+        }
+    }
+
+    /// MADV_FREE was entered.
+    pub fn free_begin(&mut self) -> Room {
+        if !self.mapped() {
+            return Room::Enough;
+        }
+        // A dropped page has no PTE that could remember the protection.
+        self.traps.lift(Traps::by(Trap::Uffd));
+        self.frees = (self.frees + 1).min(MAX_WINDOWS);
+        let (worlds, room) = self
+            .worlds
+            .map(|w, out| out.add(World { lazy: true, ..*w }));
+        self.worlds = worlds;
+        room
+    }
+
+    /// It returned.
+    pub fn free_end(&mut self) {
+        self.frees = self.frees.saturating_sub(1);
+    }
+
+    /// Takes in what the parent's page may hold: the child's copy may hold it too, save in cells that are frozen (S5).
+    pub fn inherit(&mut self, parent: &Page) -> Room {
+        let mut room = Room::Enough;
+        for theirs in parent.worlds.iter() {
+            let alike = |w: &World| w.marks == theirs.marks && w.lazy == theirs.lazy;
+            if self.worlds.iter().any(alike) {
+                let (worlds, r) = self.worlds.map(|w, out| {
+                    let mut w = *w;
+                    if alike(&w) {
+                        w.cells = w.cells.over(self.frozen, &w.cells.union(&theirs.cells));
+                        w.loose |= theirs.loose;
+                    }
+                    out.add(w);
+                });
+                self.worlds = worlds;
+                room = room.and(r);
+            } else {
+                let mut new = *theirs;
+                if let Some(mine) = self.worlds.iter().next() {
+                    new.cells = mine.cells.over(self.frozen, &new.cells);
+                }
+                room = room.and(self.worlds.add(new));
+            }
+        }
+        room
+    }
+
+    /// Packs it; `cells` is how many cells there are.
+    pub fn pack(&self, va: Va, cells: u8, w: &mut Writer) {
+        let calm = self.zaps == 0
+            && self.frees == 0
+            && self.traps == Traps::NONE
+            && self.frozen.is_empty();
+        if calm
+            && self.origin == va
+            && let Some(plain) = self.worlds.plain()
+            && (0..cells).all(|cell| plain.only(Cell(cell)).is_some())
+        {
+            w.bits(1, 1);
+            for cell in (0..cells).map(Cell) {
+                w.bits(u32::from(plain.only(cell).unwrap_or(0)), 4);
+            }
+            return;
+        }
+        w.bits(0, 1);
+        self.mapped().pack(w);
+        if !self.mapped() {
+            return;
+        }
+        self.worlds.pack(cells, w);
+        calm.pack(w);
+        if !calm {
+            w.bits(u32::from(self.zaps), 3);
+            w.bits(u32::from(self.frees), 3);
+            w.bits(u32::from(self.traps.0), 3);
+            self.frozen.pack(w);
+            if self.zaps > 0 {
+                self.written.pack(cells, w);
+            }
+        }
+        (self.origin != va).pack(w);
+        if self.origin != va {
+            self.origin.pack(w);
+        }
+    }
+
+    /// The inverse of [`pack`](Page::pack).
+    pub fn unpack(va: Va, cells: u8, r: &mut Reader) -> Page {
+        let mut page = Page::absent(va);
+        if bool::unpack(r) {
+            let mut values = CellSets::EMPTY;
+            for cell in (0..cells).map(Cell) {
+                values.add(cell, r.bits(4) as u8);
+            }
+            page.worlds = Worlds::one(World::of(values));
+            return page;
+        }
+        if !bool::unpack(r) {
+            return page;
+        }
+        page.worlds = Worlds::unpack(cells, r);
+        if !bool::unpack(r) {
+            page.zaps = r.bits(3) as u8;
+            page.frees = r.bits(3) as u8;
+            page.traps = Traps(r.bits(3) as u8);
+            page.frozen = Cells::unpack(r);
+            if page.zaps > 0 {
+                page.written = CellSets::unpack(cells, r);
+            }
+        }
+        if bool::unpack(r) {
+            page.origin = Va::unpack(r);
+        }
+        page
+    }
+}
