@@ -6,6 +6,7 @@ pub mod kernels;
 
 pub mod check;
 mod commute;
+pub mod corpus;
 pub mod diff;
 pub mod driver;
 pub mod lower;
@@ -14,4 +15,6 @@ pub mod program;
 pub mod spec;
 pub mod state;
 pub mod system;
+pub mod tidy;
+pub mod why_not;
 pub mod witness;

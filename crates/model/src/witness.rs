@@ -160,41 +160,6 @@ impl Program {
             steps,
         }
     }
-
-    /// The same end by a schedule with fewer changes of actor, which reads better: each step that may come earlier, right
-    /// after the last one of its actor, does, as long as the end stays the same.
-    pub fn tidy(&self, witness: &Witness) -> Witness {
-        let end = |steps: &[Taken]| {
-            let mut state = self.initial[witness.initial].clone();
-            for &taken in steps {
-                state = self.take(&state, taken)?;
-            }
-            Some(state)
-        };
-        let mut steps = witness.steps.clone();
-        let Some(wanted) = end(&steps) else {
-            return witness.clone();
-        };
-        let mut at = 1;
-        while at < steps.len() {
-            let actor = steps[at - 1].actor;
-            if steps[at].actor != actor
-                && let Some(later) = steps[at..].iter().position(|s| s.actor == actor)
-            {
-                let mut moved = steps.clone();
-                let step = moved.remove(at + later);
-                moved.insert(at, step);
-                if end(&moved).as_ref() == Some(&wanted) {
-                    steps = moved;
-                }
-            }
-            at += 1;
-        }
-        Witness {
-            initial: witness.initial,
-            steps,
-        }
-    }
 }
 
 /// What a trace is of.

@@ -38,7 +38,7 @@ impl Lowering<'_> {
                     op,
                     result: stmt.result.and_then(|r| self.reg(n, RegKind::Reg(r))),
                     refusal: self.refusals.iter().position(|&r| r == stmt.call.name()),
-                    text: stmt.call.name().into(),
+                    text: self.test.show_in(ast::ThreadId(n as u8), stmt).to_string(),
                     name: stmt.call.name(),
                 });
             }
@@ -490,7 +490,7 @@ impl Lowering<'_> {
                         .refusals
                         .iter()
                         .position(|&r| r == stmt.activity.name()),
-                    text: stmt.activity.name().into(),
+                    text: self.test.show(&stmt.activity).to_string(),
                     name: stmt.activity.name(),
                 })
             })
