@@ -90,7 +90,7 @@ impl Kernel<'_> {
         if users > 1 {
             return false;
         }
-        if users == 1 && page.swap.is_some() && self.page_swapcount(pfn) == 0 {
+        if users == 1 && page.swap.is_some() {
             if !page.writeback {
                 self.delete_from_swap_cache(pfn);
                 self.page_mut(pfn).dirty = true;

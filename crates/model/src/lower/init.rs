@@ -40,7 +40,12 @@ pub(super) fn states(test: &Test, p: &Program) -> Result<Vec<State>, Refused> {
     }
     for mm in 0..MAX_MMS {
         for va in 0..MAX_PAGES {
-            b.state.start[mm][va] = b.state.m.ptes[mm][va].normal_page();
+            let m = &b.state.m;
+            // A page that is swapped out, but cached, still has its frame.
+            let cached = m.ptes[mm][va]
+                .swap()
+                .and_then(|e| m.slots[e.slot.at()].cache);
+            b.state.start[mm][va] = m.ptes[mm][va].normal_page().or(cached);
         }
     }
     Ok(heat(test, p, b.state))
