@@ -280,7 +280,6 @@ impl Builder<'_> {
 fn present(pfn: Pfn, a: &Attributes, exclusive: bool) -> Present {
     let protected = a.uffd.is_some_and(|u| u.protected);
     let readonly = a.readonly || a.wrprotected || a.tracked || protected || !exclusive;
-    let by_default = !a.lazy && a.ksm.is_none();
     Present {
         write: !readonly && !a.protnone,
         dirty: a.dirty,
