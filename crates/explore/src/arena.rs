@@ -1,5 +1,8 @@
 //! Records, one behind the other, in blocks that never move: growing copies nothing and wastes at most one block.
 
+use crate::record::{self, Record};
+use crate::store::StateId;
+
 /// Size of a block. No record is longer, and none crosses from one block into the next.
 const BLOCK: usize = 1 << 16;
 const SHIFT: u32 = BLOCK.trailing_zeros();
@@ -8,34 +11,38 @@ const SHIFT: u32 = BLOCK.trailing_zeros();
 #[derive(Default)]
 pub(crate) struct Arena {
     blocks: Vec<Vec<u8>>,
+    /// Capacity of all blocks.
+    held: usize,
 }
 
 impl Arena {
     /// Appends a record and returns its offset.
-    pub(crate) fn push(&mut self, record: &[u8]) -> u64 {
+    pub(crate) fn push(&mut self, parent: Option<StateId>, packed: &[u8]) -> u64 {
+        let size = record::size(packed);
         if self
             .blocks
             .last()
-            .is_none_or(|block| block.len() + record.len() > BLOCK)
+            .is_none_or(|block| block.len() + size > BLOCK)
         {
             // Only the first block starts small: most searches are small, and large ones fill every block but the last.
             let first = if self.blocks.is_empty() {
-                512.max(record.len())
+                512.max(size)
             } else {
                 BLOCK
             };
             self.blocks.push(Vec::with_capacity(first));
+            self.held += first;
         }
         let index = self.blocks.len() - 1;
         let block = &mut self.blocks[index];
         let offset = (index as u64) << SHIFT | block.len() as u64;
-        if block.len() + record.len() > block.capacity() {
-            let wanted = (block.capacity() * 2)
-                .max(block.len() + record.len())
-                .min(BLOCK);
+        if block.len() + size > block.capacity() {
+            let wanted = (block.capacity() * 2).max(block.len() + size).min(BLOCK);
+            self.held -= block.capacity();
             block.reserve_exact(wanted - block.len());
+            self.held += block.capacity();
         }
-        block.extend_from_slice(record);
+        record::write(block, parent, packed);
         offset
     }
 
@@ -53,7 +60,7 @@ impl Arena {
     }
 
     /// Where the record behind one that ends at `offset` starts: there, or at the start of the next block.
-    pub(crate) fn settle(&self, offset: u64) -> u64 {
+    fn settle(&self, offset: u64) -> u64 {
         let index = (offset.saturating_sub(1) >> SHIFT) as usize;
         let used = self.blocks.get(index).map_or(0, Vec::len) as u64;
         if offset == ((index as u64) << SHIFT) + used && index + 1 < self.blocks.len() {
@@ -63,10 +70,23 @@ impl Arena {
         }
     }
 
+    /// The records between two offsets.
+    pub(crate) fn records(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, Record<'_>)> {
+        let mut position = start;
+        std::iter::from_fn(move || {
+            position = self.settle(position);
+            (position < end).then(|| {
+                let offset = position;
+                let record = record::read(self.at(offset));
+                position += record::size(record.packed) as u64;
+                (offset, record)
+            })
+        })
+    }
+
     /// Bytes of memory held.
     pub(crate) fn bytes(&self) -> usize {
-        self.blocks.iter().map(Vec::capacity).sum::<usize>()
-            + self.blocks.capacity() * size_of::<Vec<u8>>()
+        self.held + self.blocks.capacity() * size_of::<Vec<u8>>()
     }
 }
 
@@ -77,30 +97,31 @@ mod tests {
     #[test]
     fn records_are_found_in_the_order_of_appending() {
         let mut arena = Arena::default();
+        let longest = record::LONGEST;
         let lengths = (0..5000)
-            .map(|n| 1 + n * 37 % 300)
-            .chain([BLOCK, 1, BLOCK - 1, 1, BLOCK]);
-        let records: Vec<Vec<u8>> = lengths
+            .map(|n| n * 37 % 300)
+            .chain([longest, 1, longest, longest - 20, 1]);
+        let states: Vec<Vec<u8>> = lengths
             .enumerate()
             .map(|(n, length)| vec![n as u8; length])
             .collect();
-        let offsets: Vec<u64> = records.iter().map(|record| arena.push(record)).collect();
+        let offsets: Vec<u64> = states.iter().map(|state| arena.push(None, state)).collect();
         assert!(offsets.is_sorted());
-        let mut position = 0;
-        for (record, offset) in records.iter().zip(offsets) {
-            position = arena.settle(position);
-            assert_eq!(position, offset);
-            assert_eq!(&arena.at(offset)[..record.len()], record);
-            position += record.len() as u64;
-        }
-        assert_eq!(position, arena.end());
+        let found = arena
+            .records(0, arena.end())
+            .map(|(offset, record)| (offset, record.packed.to_vec()));
+        assert!(found.eq(offsets.iter().copied().zip(states.iter().cloned())));
+        let some = arena
+            .records(offsets[7], offsets[900])
+            .map(|(offset, _)| offset);
+        assert!(some.eq(offsets[7..900].iter().copied()));
     }
 
     #[test]
     fn at_most_one_block_is_wasted() {
         let mut arena = Arena::default();
         for _ in 0..10_000 {
-            arena.push(&[1; 64]);
+            arena.push(None, &[1; 58]);
         }
         assert!(arena.bytes() <= 640_000 + BLOCK + 1024);
     }

@@ -14,7 +14,8 @@
 //! - a run ends where the program is done;
 //! - movers are as [`System::mover`] demands: they have no part in `done` or the outcome, and hide no flag. Flags are looked
 //!   at after every step of a run;
-//! - a run is cut after [`LONGEST_RUN`] steps, so that it ends. To cut one is always right: it only stores more states.
+//! - a run is cut after [`LONGEST_RUN`] steps, so that it ends, and once it is one of more than [`WIDEST_RUN`] alternatives, so
+//!   that a loop of choices does not explode. To cut one is always right: it only stores more states.
 //!
 //! # Commuting steps
 //!
@@ -30,6 +31,8 @@ use crate::system::{Choice, Footprint, Mover, System};
 
 /// Steps in one transition, at most.
 pub(crate) const LONGEST_RUN: usize = 64;
+/// A transition goes on while its choices so far had no more alternatives than this, multiplied.
+pub(crate) const WIDEST_RUN: u32 = 64;
 
 /// One step of a schedule: who, and which of the alternatives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,13 +41,6 @@ pub struct Step {
     pub actor: usize,
     /// The number of its [`Choice`].
     pub choice: u32,
-}
-
-/// A state that one transition leads to.
-pub(crate) struct Successor<T> {
-    pub(crate) state: T,
-    /// The steps of the transition; empty unless asked for.
-    pub(crate) trail: Vec<Step>,
 }
 
 /// Flags that were met inside a transition, with the effort there.
@@ -69,6 +65,8 @@ enum Run {
 struct Sofar {
     actor: usize,
     steps: usize,
+    /// Alternatives that its choices had.
+    width: u32,
     /// It took a step that is no right mover.
     committed: bool,
 }
@@ -78,13 +76,15 @@ pub(crate) struct Expander<'s, S: System> {
     system: &'s S,
     reductions: Reductions,
     /// Keep the steps of each transition.
-    trails: bool,
+    keep_trails: bool,
     trail: Vec<Step>,
     futures: Vec<Footprint>,
     /// Flags of the state that is being expanded.
     known: u64,
     /// The successors, in order.
-    pub(crate) successors: Vec<Successor<S::State>>,
+    pub(crate) successors: Vec<S::State>,
+    /// For each successor, the steps that lead there; none unless asked for.
+    pub(crate) trails: Vec<Vec<Step>>,
     /// Flags met on the way to them that the state itself does not show.
     pub(crate) inside: Vec<Inside>,
     /// Steps taken since the beginning.
@@ -96,11 +96,12 @@ impl<'s, S: System> Expander<'s, S> {
         Expander {
             system,
             reductions,
-            trails: false,
+            keep_trails: false,
             trail: Vec::new(),
             futures: Vec::new(),
             known: 0,
             successors: Vec::new(),
+            trails: Vec::new(),
             inside: Vec::new(),
             steps: 0,
         }
@@ -109,7 +110,7 @@ impl<'s, S: System> Expander<'s, S> {
     /// One that keeps the steps of each transition.
     pub(crate) fn with_trails(system: &'s S, reductions: Reductions) -> Self {
         Expander {
-            trails: true,
+            keep_trails: true,
             ..Expander::new(system, reductions)
         }
     }
@@ -122,8 +123,7 @@ impl<'s, S: System> Expander<'s, S> {
         flags: u64,
         new: impl FnMut(&S::State) -> bool,
     ) -> u32 {
-        self.successors.clear();
-        self.inside.clear();
+        self.clear();
         self.known = flags;
         let enabled = self.enabled(from);
         if self.reductions.commute && enabled.count_ones() > 1 && self.alone(from, enabled, new) {
@@ -135,8 +135,7 @@ impl<'s, S: System> Expander<'s, S> {
 
     /// Finds every successor that [`expand`](Expander::expand) might find, whatever is new.
     pub(crate) fn expand_every_way(&mut self, from: &S::State, flags: u64) {
-        self.successors.clear();
-        self.inside.clear();
+        self.clear();
         self.known = flags;
         let enabled = self.enabled(from);
         self.everyone(from, enabled);
@@ -150,6 +149,7 @@ impl<'s, S: System> Expander<'s, S> {
                         Sofar {
                             actor,
                             steps: 0,
+                            width: 1,
                             committed: false,
                         },
                         Run::Alone(others),
@@ -168,6 +168,7 @@ impl<'s, S: System> Expander<'s, S> {
                 Sofar {
                     actor,
                     steps: 0,
+                    width: 1,
                     committed: false,
                 },
                 Run::Movers,
@@ -211,15 +212,15 @@ impl<'s, S: System> Expander<'s, S> {
                 Sofar {
                     actor,
                     steps: 0,
+                    width: 1,
                     committed: false,
                 },
                 Run::Alone(others),
             );
-            if self.successors.iter().any(|next| new(&next.state)) {
+            if self.successors.iter().any(&mut new) {
                 return true;
             }
-            self.successors.clear();
-            self.inside.clear();
+            self.clear();
         }
         false
     }
@@ -251,11 +252,6 @@ impl<'s, S: System> Expander<'s, S> {
     fn run(&mut self, from: &S::State, mover: Mover, before: Sofar, kind: Run) {
         let actor = before.actor;
         let committed = before.committed || !matches!(mover, Mover::Right | Mover::Both);
-        let after = Sofar {
-            actor,
-            steps: before.steps + 1,
-            committed,
-        };
         let mut number = 0;
         let mut fanout = 1;
         while number < fanout {
@@ -265,12 +261,19 @@ impl<'s, S: System> Expander<'s, S> {
             self.steps += 1;
             fanout = fanout.max(choice.fanout());
             if choice.valid() {
-                if self.trails {
+                if self.keep_trails {
                     self.trail.push(Step {
                         actor,
                         choice: number,
                     });
                 }
+                let width = before.width.saturating_mul(choice.fanout());
+                let after = Sofar {
+                    actor,
+                    steps: before.steps + 1,
+                    width,
+                    committed,
+                };
                 match self.goes_on(&next, after, kind) {
                     Some(mover) => {
                         self.look(&next);
@@ -289,13 +292,13 @@ impl<'s, S: System> Expander<'s, S> {
         let Sofar {
             actor,
             steps,
+            width,
             committed,
         } = run;
-        if !self.reductions.movers
-            || steps == LONGEST_RUN
-            || self.system.done(state)
-            || !self.system.enabled(state, actor)
-        {
+        if !self.reductions.movers || steps == LONGEST_RUN || width > WIDEST_RUN {
+            return None;
+        }
+        if self.system.done(state) || !self.system.enabled(state, actor) {
             return None;
         }
         match kind {
@@ -323,10 +326,16 @@ impl<'s, S: System> Expander<'s, S> {
     }
 
     fn stage(&mut self, state: S::State) {
-        self.successors.push(Successor {
-            state,
-            trail: self.trail.clone(),
-        });
+        self.successors.push(state);
+        if self.keep_trails {
+            self.trails.push(self.trail.clone());
+        }
+    }
+
+    fn clear(&mut self) {
+        self.successors.clear();
+        self.trails.clear();
+        self.inside.clear();
     }
 }
 

@@ -9,23 +9,33 @@ fn fold(a: u64, b: u64) -> u64 {
     (wide as u64) ^ ((wide >> 64) as u64)
 }
 
-/// Hashes `bytes`, 16 at a time.
+/// Mixes 16 bytes into `state`.
+fn mix(state: u64, bytes: &[u8; 16]) -> u64 {
+    let wide = u128::from_le_bytes(*bytes);
+    fold(wide as u64 ^ state, (wide >> 64) as u64 ^ RIGHT).wrapping_add(state.rotate_left(23))
+}
+
+/// Hashes `bytes`: 32 at a time in two lanes that do not wait for each other, then the last 16 once more, which take in what
+/// was left over.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
-    let mut state = LEFT ^ (bytes.len() as u64).wrapping_mul(RIGHT);
-    let (pairs, rest) = bytes.as_chunks::<16>();
-    for pair in pairs {
-        let wide = u128::from_le_bytes(*pair);
-        state = fold(wide as u64 ^ state, (wide >> 64) as u64 ^ RIGHT)
-            .wrapping_add(state.rotate_left(23));
+    let mut lanes = [LEFT ^ (bytes.len() as u64).wrapping_mul(RIGHT), RIGHT];
+    let (pairs, _) = bytes.as_chunks::<16>();
+    let (fours, odd) = pairs.as_chunks::<2>();
+    for [first, second] in fours {
+        lanes = [mix(lanes[0], first), mix(lanes[1], second)];
     }
-    if !rest.is_empty() {
-        let mut last = [0; 16];
-        last[..rest.len()].copy_from_slice(rest);
-        let wide = u128::from_le_bytes(last);
-        state = fold(wide as u64 ^ state, (wide >> 64) as u64 ^ RIGHT)
-            .wrapping_add(state.rotate_left(23));
+    if let [odd] = odd {
+        lanes[0] = mix(lanes[0], odd);
     }
-    fold(state ^ RIGHT, LEFT)
+    lanes[1] = match bytes.last_chunk::<16>() {
+        Some(last) => mix(lanes[1], last),
+        None => {
+            let mut padded = [0; 16];
+            padded[..bytes.len()].copy_from_slice(bytes);
+            mix(lanes[1], &padded)
+        }
+    };
+    fold(lanes[0] ^ RIGHT, lanes[1].rotate_left(32) ^ LEFT)
 }
 
 #[cfg(test)]
@@ -34,11 +44,11 @@ mod tests {
 
     #[test]
     fn the_hash_never_changes() {
-        assert_eq!(hash(b""), 0x0eb1_8a37_778f_b7a9);
-        assert_eq!(hash(b"do_wp_page"), 0x5cb4_d01a_3889_a749);
+        assert_eq!(hash(b""), 0x8a8d_732e_6ad2_3918);
+        assert_eq!(hash(b"do_wp_page"), 0x43df_0746_59ae_006a);
         assert_eq!(
             hash(b"do_swap_page, do_anonymous_page, do_wp_page"),
-            0xfa44_8250_c506_5ca9
+            0xfe7e_69f9_20a6_4467
         );
     }
 

@@ -9,7 +9,7 @@ use crate::store::{SHARDS, StateId};
 use crate::system::System;
 use crate::worker::pack;
 
-/// Finds the states from which neither a done state nor a deadlock can be reached.
+/// Finds the states from which neither a done state nor a deadlock can be reached. States must be kept whole.
 ///
 /// Successors are found anew, levels from the last to the first: nearly every state has a successor in a later level from
 /// which an end can be reached, and is settled at once. Only for the rest are edges kept, and followed backwards.
@@ -32,8 +32,7 @@ pub(crate) fn livelocks<S: System>(system: &S, report: &Report) -> Bad {
     for (depth, level) in report.pieces.iter().enumerate().rev() {
         for piece in level {
             let shard = &report.store.shards[piece.shard];
-            for (offset, packed) in shard.records(piece.start, piece.end) {
-                let id = StateId::new(piece.shard, offset);
+            for (id, packed) in shard.frontier(*piece) {
                 if pass
                     .successors(packed)
                     .is_none_or(|next| next.iter().any(|next| ends.has(report, *next)))
@@ -92,12 +91,8 @@ impl<S: System> Backward<'_, S> {
         }
         let mut found = Vec::with_capacity(self.expander.successors.len());
         for next in &mut self.expander.successors {
-            pack(
-                self.system,
-                self.report.reductions,
-                &mut next.state,
-                &mut self.packed,
-            );
+            self.packed.clear();
+            pack(self.system, self.report.reductions, next, &mut self.packed);
             // The search went some of these ways only, where an actor was expanded alone.
             found.extend(self.report.store.find(&self.packed));
         }

@@ -30,6 +30,16 @@ impl Reductions {
     };
 }
 
+/// What is kept of each state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Keep {
+    /// All of it: the search is exact.
+    States,
+    /// Eight bytes that it is hashed to. Two states that are hashed alike are taken for one: what is found is there, but something may
+    /// be missed, with the chance that [`Report::chance`](crate::Report::chance) tells. For searches that do not fit otherwise.
+    Fingerprints,
+}
+
 /// How to search. The default has every reduction on, one worker and no limit.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
@@ -47,8 +57,10 @@ pub struct Options<'a> {
     pub stop: Option<&'a AtomicBool>,
     /// Called about once a second, and not at all by a search that is quicker.
     pub progress: Option<&'a (dyn Fn(&Progress) + Sync)>,
-    /// Looks, in a complete search, for states from which no end can be reached.
+    /// Looks, in a complete search that keeps states whole, for states from which no end can be reached.
     pub livelock: bool,
+    /// What is kept of each state.
+    pub keep: Keep,
 }
 
 impl Default for Options<'_> {
@@ -62,6 +74,7 @@ impl Default for Options<'_> {
             stop: None,
             progress: None,
             livelock: false,
+            keep: Keep::States,
         }
     }
 }

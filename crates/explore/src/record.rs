@@ -41,23 +41,44 @@ pub(crate) fn packed(bytes: &[u8]) -> (&[u8], usize) {
     (&bytes[body..body + length], body + length)
 }
 
-/// Appends a record.
+/// The length of a packed state.
 ///
 /// # Panics
 ///
-/// If the packed state is longer than [`LONGEST`].
-pub(crate) fn write(out: &mut Vec<u8>, parent: Option<StateId>, packed: &[u8]) {
+/// If it is longer than [`LONGEST`].
+pub(crate) fn length(packed: &[u8]) -> u16 {
     let length = packed.len();
     assert!(
         length <= LONGEST,
         "a packed state has {length} bytes; the explorer stores at most {LONGEST}"
     );
+    length as u16
+}
+
+/// Bytes in the record of a packed state.
+pub(crate) fn size(packed: &[u8]) -> usize {
+    PARENT + packed.len() + if packed.len() < 0x80 { 1 } else { 2 }
+}
+
+/// Appends a record.
+pub(crate) fn write(out: &mut Vec<u8>, parent: Option<StateId>, packed: &[u8]) {
+    let length = length(packed);
+    let [high, low] = length.to_be_bytes();
+    let parent = StateId::to_raw(parent).to_le_bytes();
+    let header = [
+        0x80 | high,
+        low,
+        parent[0],
+        parent[1],
+        parent[2],
+        parent[3],
+        parent[4],
+    ];
     if length < 0x80 {
-        out.push(length as u8);
+        out.extend_from_slice(&header[1..]);
     } else {
-        out.extend_from_slice(&[0x80 | (length >> 8) as u8, length as u8]);
+        out.extend_from_slice(&header);
     }
-    out.extend_from_slice(&StateId::to_raw(parent).to_le_bytes()[..PARENT]);
     out.extend_from_slice(packed);
 }
 

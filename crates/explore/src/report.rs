@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::found::{Bad, Flag, Found, Outcome};
-use crate::options::{Ended, Reductions};
+use crate::options::{Ended, Keep, Options, Reductions};
 use crate::search::Run;
 use crate::shard::Piece;
 use crate::store::{StateId, Store};
+use crate::system::System;
 use crate::worker::Harvest;
 
 /// What a search found. It keeps the states, from which witnesses and graphs are rebuilt.
@@ -35,6 +36,7 @@ pub struct Report {
     /// How long it took.
     pub elapsed: Duration,
     pub(crate) reductions: Reductions,
+    pub(crate) keep: Keep,
     pub(crate) store: Store,
     /// The pieces of each level, if livelocks are looked for.
     pub(crate) pieces: Vec<Vec<Piece>>,
@@ -46,7 +48,7 @@ impl Report {
         run: Run,
         bytes: usize,
         elapsed: Duration,
-        reductions: Reductions,
+        options: &Options,
         harvests: Vec<Harvest>,
     ) -> Report {
         let (mut transitions, mut steps, mut found) = (0, 0, Found::default());
@@ -67,13 +69,14 @@ impl Report {
             livelocks: None,
             bytes,
             elapsed,
-            reductions,
+            reductions: options.reductions,
+            keep: options.keep,
             store,
             pieces: run.pieces,
         }
     }
 
-    /// Every stored state in its packed form.
+    /// Every stored state in its packed form; its fingerprint, if no more was kept.
     pub fn packed_states(&self) -> impl Iterator<Item = (StateId, &[u8])> {
         self.store.iter()
     }
@@ -82,8 +85,29 @@ impl Report {
     ///
     /// # Panics
     ///
-    /// If the state is of another search.
+    /// If only fingerprints were kept, or the state is of another search.
     pub fn packed(&self, state: StateId) -> &[u8] {
+        assert!(self.keep == Keep::States, "only fingerprints were kept");
         self.store.record(state).packed
+    }
+
+    /// A stored state, unpacked.
+    ///
+    /// # Panics
+    ///
+    /// As [`packed`](Report::packed).
+    pub fn state<S: System>(&self, system: &S, state: StateId) -> S::State {
+        system.unpack(self.packed(state))
+    }
+
+    /// The chance that some state was taken for another: 0 where states are kept whole, else the number of pairs of states over the
+    /// number of fingerprints, which is never too small.
+    pub fn chance(&self) -> f64 {
+        match self.keep {
+            Keep::States => 0.0,
+            Keep::Fingerprints => {
+                (self.states as f64 * self.states as f64 / 2.0 / 2f64.powi(64)).min(1.0)
+            }
+        }
     }
 }

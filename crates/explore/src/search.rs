@@ -12,7 +12,7 @@ use std::sync::{Barrier, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::buffer::Buffers;
-use crate::options::{Ended, Options, Progress};
+use crate::options::{Ended, Keep, Options, Progress};
 use crate::report::Report;
 use crate::shard::{Offered, Piece, Shard};
 use crate::store::{SHARDS, Store};
@@ -20,9 +20,9 @@ use crate::system::System;
 use crate::worker::{Hunt, Hunted, Worker};
 
 /// Records in one chunk, at least: what one worker expands at a time.
-const CHUNK: u32 = 128;
+const CHUNK: u32 = 256;
 /// Chunks in a batch. Bounds what the buffers hold.
-const BATCH: usize = 64;
+const BATCH: usize = 16;
 /// A batch with fewer records is not worth waking the other workers for.
 const ALONE: u32 = 512;
 
@@ -33,7 +33,7 @@ const ALONE: u32 = 512;
 /// If the system does; if it has more than 64 actors; if a packed state is longer than 32767 bytes.
 pub fn explore<S: System>(system: &S, options: &Options) -> Report {
     let (mut report, _) = search(system, options, None);
-    if options.livelock && report.ended == Ended::Complete {
+    if options.livelock && options.keep == Keep::States && report.ended == Ended::Complete {
         report.livelocks = Some(crate::livelock::livelocks(system, &report));
     }
     report
@@ -65,9 +65,11 @@ struct Chunk {
 }
 
 impl Shared {
-    fn new() -> Shared {
+    fn new(keep: Keep) -> Shared {
         Shared {
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            shards: (0..SHARDS)
+                .map(|shard| RwLock::new(Shard::new(shard, keep)))
+                .collect(),
             pieces: RwLock::default(),
             chunks: (0..BATCH).map(|_| RwLock::default()).collect(),
             chunks_used: AtomicUsize::new(0),
@@ -134,17 +136,25 @@ impl Shared {
                 .map(|chunk| chunk.read().unwrap_or_else(PoisonError::into_inner))
                 .collect();
             let mut fresh = 0;
+            let mut near = Vec::new();
             loop {
                 let index = self.next_shard.fetch_add(1, Ordering::Relaxed);
                 if index >= SHARDS {
                     break;
                 }
+                if chunks.iter().all(|chunk| chunk.buffers.is_empty(index)) {
+                    continue;
+                }
                 let mut shard = self.shards[index]
                     .write()
                     .unwrap_or_else(PoisonError::into_inner);
+                shard.touch(
+                    chunks.iter().flat_map(|chunk| chunk.buffers.hashes(index)),
+                    &mut near,
+                );
                 for chunk in &chunks {
-                    for (tag, record) in chunk.buffers.records(index) {
-                        fresh += usize::from(shard.offer(tag, record) == Offered::New);
+                    for (hash, parent, packed) in chunk.buffers.entries(index) {
+                        fresh += usize::from(shard.offer(hash, parent, packed) == Offered::New);
                     }
                 }
             }
@@ -258,7 +268,7 @@ pub(crate) fn search<S: System>(
         options,
         began: Instant::now(),
     };
-    let shared = Shared::new();
+    let shared = Shared::new(options.keep);
     let workers = options.workers.max(1);
     let others = workers - 1;
     let barrier = Barrier::new(workers);
@@ -319,7 +329,7 @@ pub(crate) fn search<S: System>(
     };
     let elapsed = limits.began.elapsed();
     (
-        Report::new(store, run, bytes, elapsed, options.reductions, done),
+        Report::new(store, run, bytes, elapsed, options, done),
         hunted,
     )
 }
@@ -355,8 +365,8 @@ fn levels<S: System>(
         .merge(worker.hunted);
     for (index, shard) in shared.shards.iter().enumerate() {
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        for (tag, record) in buffers.records(index) {
-            states += u64::from(shard.offer(tag, record) == Offered::New);
+        for (hash, parent, packed) in buffers.entries(index) {
+            states += u64::from(shard.offer(hash, parent, packed) == Offered::New);
         }
     }
     let mut level_size = states;
@@ -368,11 +378,11 @@ fn levels<S: System>(
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         pieces.clear();
-        for (index, shard) in shared.shards.iter().enumerate() {
+        for shard in &shared.shards {
             shard
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
-                .advance(index, &mut pieces);
+                .advance(&mut pieces);
         }
         let pieces_used = pieces.len();
         if limits.options.livelock {

@@ -1,7 +1,9 @@
 //! The share of the states whose hashes end alike: their records, and a table that finds them.
 
 use crate::arena::Arena;
+use crate::options::Keep;
 use crate::record;
+use crate::store::{MOST_BYTES, StateId};
 
 /// Bits of a hash that a slot keeps. They choose the slot as well, so that the table grows without a look at the records.
 const TAG: u32 = 28;
@@ -27,8 +29,8 @@ pub(crate) enum Offered {
 }
 
 /// One shard. Its records lie in the order in which they were first met.
-#[derive(Default)]
 pub(crate) struct Shard {
+    number: usize,
     arena: Arena,
     /// Open addressing, linear probing; a slot is a tag above an offset plus one.
     slots: Vec<u64>,
@@ -39,21 +41,53 @@ pub(crate) struct Shard {
     marks: Vec<u64>,
     /// Records behind the last mark.
     behind_mark: u32,
+    levels: Option<Levels>,
 }
 
-/// The part of a hash that a shard uses.
-pub(crate) fn tag(hash: u64) -> u32 {
+/// The states of two levels, where the arena has only fingerprints: each with its name in the place of its parent's.
+#[derive(Default)]
+struct Levels {
+    current: Arena,
+    next: Arena,
+}
+
+/// The part of a hash that a slot keeps.
+fn tag(hash: u64) -> u32 {
     (hash >> OFFSET) as u32
 }
 
 impl Shard {
-    /// The slot where the search for `tag` begins: tags in order are spread over the slots in order.
-    fn home(&self, tag: u32) -> usize {
-        (u64::from(tag) * self.slots.len() as u64 >> TAG) as usize
+    pub(crate) fn new(number: usize, keep: Keep) -> Shard {
+        Shard {
+            number,
+            arena: Arena::default(),
+            slots: Vec::new(),
+            states: 0,
+            settled: 0,
+            marks: Vec::new(),
+            behind_mark: 0,
+            levels: (keep == Keep::Fingerprints).then(Levels::default),
+        }
     }
 
-    /// The slot that holds `packed`, or else the empty slot where it belongs. The table must not be empty.
-    fn probe(&self, tag: u32, packed: &[u8]) -> (usize, Option<u64>) {
+    /// The slot where the search for `tag` begins: tags in order are spread over the slots in order.
+    fn home(&self, tag: u32) -> usize {
+        ((u64::from(tag) * self.slots.len() as u64) >> TAG) as usize
+    }
+
+    /// Is this the state whose record lies at `offset`?
+    pub(crate) fn is(&self, offset: u64, hash: u64, packed: &[u8]) -> bool {
+        let kept = record::packed(self.arena.at(offset)).0;
+        if self.levels.is_some() {
+            kept == hash.to_le_bytes()
+        } else {
+            kept == packed
+        }
+    }
+
+    /// The slot that holds a state, or else the empty slot where it belongs. The table must not be empty.
+    fn probe(&self, hash: u64, packed: &[u8]) -> (usize, Option<u64>) {
+        let tag = tag(hash);
         let mut slot = self.home(tag);
         loop {
             let value = self.slots[slot];
@@ -62,7 +96,7 @@ impl Shard {
             }
             if (value >> OFFSET) as u32 == tag {
                 let offset = (value & ((1 << OFFSET) - 1)) - 1;
-                if record::packed(self.arena.at(offset)).0 == packed {
+                if self.is(offset, hash, packed) {
                     return (slot, Some(offset));
                 }
             }
@@ -73,30 +107,61 @@ impl Shard {
         }
     }
 
-    /// Stores the record at the start of `bytes` unless its state is known.
-    pub(crate) fn offer(&mut self, tag: u32, bytes: &[u8]) -> Offered {
+    /// Stores a state unless it is known.
+    pub(crate) fn offer(&mut self, hash: u64, parent: Option<StateId>, packed: &[u8]) -> Offered {
         // Kept below three quarters full, grown by half: between one half and three quarters, without doubling.
         if (self.states + 1) * 4 > self.slots.len() as u64 * 3 {
             self.grow();
         }
-        let (packed, length) = record::packed(bytes);
-        let (slot, found) = self.probe(tag, packed);
+        let (slot, found) = self.probe(hash, packed);
         if found.is_some() {
             return Offered::Known;
         }
-        let offset = self.arena.push(&bytes[..length]);
+        let (offset, mark) = match &mut self.levels {
+            None => {
+                let offset = self.arena.push(parent, packed);
+                (offset, offset)
+            }
+            Some(levels) => {
+                let offset = self.arena.push(parent, &hash.to_le_bytes());
+                (
+                    offset,
+                    levels
+                        .next
+                        .push(Some(StateId::new(self.number, offset)), packed),
+                )
+            }
+        };
         assert!(
-            offset < crate::store::MOST_BYTES,
-            "a shard holds at most {} bytes",
-            crate::store::MOST_BYTES
+            offset < MOST_BYTES,
+            "a shard holds at most {MOST_BYTES} bytes"
         );
-        self.slots[slot] = u64::from(tag) << OFFSET | (offset + 1);
+        self.slots[slot] = u64::from(tag(hash)) << OFFSET | (offset + 1);
         self.states += 1;
         if self.behind_mark == 0 {
-            self.marks.push(offset);
+            self.marks.push(mark);
         }
         self.behind_mark = (self.behind_mark + 1) % PIECE;
         Offered::New
+    }
+
+    /// Brings near what offering states with these hashes will look at. Each look is at another place of a large table, and the
+    /// next does not wait for the one before as long as nothing is decided in between.
+    pub(crate) fn touch(&self, hashes: impl Iterator<Item = u64>, near: &mut Vec<u64>) {
+        if self.slots.is_empty() {
+            return;
+        }
+        near.clear();
+        near.extend(hashes.map(|hash| {
+            let slot = self.slots[self.home(tag(hash))];
+            // Mostly, a known state is found where the search for it begins; anything else is not worth a branch.
+            slot * u64::from((slot >> OFFSET) as u32 == tag(hash))
+        }));
+        let mut sum = 0u8;
+        for slot in near.iter().filter(|slot| **slot != 0) {
+            sum ^= self.arena.at((slot & ((1 << OFFSET) - 1)) - 1)[0];
+        }
+        std::hint::black_box(sum);
     }
 
     fn grow(&mut self) {
@@ -112,18 +177,18 @@ impl Shard {
         }
     }
 
-    /// Where `packed` is stored, if it is.
-    pub(crate) fn find(&self, tag: u32, packed: &[u8]) -> Option<u64> {
+    /// Where a state is stored, if it is.
+    pub(crate) fn find(&self, hash: u64, packed: &[u8]) -> Option<u64> {
         if self.slots.is_empty() {
             None
         } else {
-            self.probe(tag, packed).1
+            self.probe(hash, packed).1
         }
     }
 
     /// The slot of a state that is stored here.
-    pub(crate) fn slot(&self, tag: u32, packed: &[u8]) -> usize {
-        self.probe(tag, packed).0
+    pub(crate) fn slot(&self, hash: u64, packed: &[u8]) -> usize {
+        self.probe(hash, packed).0
     }
 
     /// Number of slots.
@@ -131,15 +196,19 @@ impl Shard {
         self.slots.len()
     }
 
-    /// Is `packed` in this level or in an earlier one?
-    pub(crate) fn settled(&self, tag: u32, packed: &[u8]) -> bool {
-        self.find(tag, packed)
+    /// Is a state in this level or in an earlier one?
+    pub(crate) fn settled(&self, hash: u64, packed: &[u8]) -> bool {
+        self.find(hash, packed)
             .is_some_and(|offset| offset < self.settled)
     }
 
-    /// Begins the next level: appends its pieces to `pieces`, as shard number `shard`.
-    pub(crate) fn advance(&mut self, shard: usize, pieces: &mut Vec<Piece>) {
-        let end = self.arena.end();
+    /// Begins the next level: appends its pieces to `pieces`.
+    pub(crate) fn advance(&mut self, pieces: &mut Vec<Piece>) {
+        self.settled = self.arena.end();
+        if let Some(levels) = &mut self.levels {
+            levels.current = std::mem::take(&mut levels.next);
+        }
+        let end = self.whole().end();
         for (index, start) in self.marks.iter().enumerate() {
             let (end, records) = match self.marks.get(index + 1) {
                 Some(next) => (*next, PIECE),
@@ -153,7 +222,7 @@ impl Shard {
                 ),
             };
             pieces.push(Piece {
-                shard,
+                shard: self.number,
                 start: *start,
                 end,
                 records,
@@ -161,7 +230,13 @@ impl Shard {
         }
         self.marks.clear();
         self.behind_mark = 0;
-        self.settled = end;
+    }
+
+    /// Where the states of this level lie whole.
+    fn whole(&self) -> &Arena {
+        self.levels
+            .as_ref()
+            .map_or(&self.arena, |levels| &levels.current)
     }
 
     /// The record at an offset that this shard gave out.
@@ -169,19 +244,20 @@ impl Shard {
         record::read(self.arena.at(offset))
     }
 
-    /// Offsets and packed states between two offsets.
-    pub(crate) fn records(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, &[u8])> {
-        let mut position = start;
-        std::iter::from_fn(move || {
-            position = self.arena.settle(position);
-            if position >= end {
-                return None;
-            }
-            let offset = position;
-            let (packed, length) = record::packed(self.arena.at(offset));
-            position += length as u64;
-            Some((offset, packed))
-        })
+    /// The states of a piece of this level; or of any level, where they are kept whole.
+    pub(crate) fn frontier(&self, piece: Piece) -> impl Iterator<Item = (StateId, &[u8])> {
+        self.whole()
+            .records(piece.start, piece.end)
+            .map(|(offset, record)| match record.parent {
+                Some(id) if self.levels.is_some() => (id, record.packed),
+                _ => (StateId::new(self.number, offset), record.packed),
+            })
+    }
+
+    /// Every state as it is kept.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (StateId, &[u8])> {
+        let all = self.arena.records(0, self.arena.end());
+        all.map(|(offset, record)| (StateId::new(self.number, offset), record.packed))
     }
 
     /// Number of states.
@@ -189,14 +265,14 @@ impl Shard {
         self.states
     }
 
-    /// One past the last record.
-    pub(crate) fn end(&self) -> u64 {
-        self.arena.end()
-    }
-
     /// Bytes of memory held.
     pub(crate) fn bytes(&self) -> usize {
+        let levels = self
+            .levels
+            .as_ref()
+            .map_or(0, |levels| levels.current.bytes() + levels.next.bytes());
         self.arena.bytes()
+            + levels
             + self.slots.capacity() * size_of::<u64>()
             + self.marks.capacity() * size_of::<u64>()
     }
@@ -208,79 +284,73 @@ mod tests {
     use crate::hash::hash;
 
     fn offer(shard: &mut Shard, packed: &[u8]) -> Offered {
-        let mut bytes = Vec::new();
-        record::write(&mut bytes, None, packed);
-        shard.offer(tag(hash(packed)), &bytes)
+        shard.offer(hash(packed), None, packed)
+    }
+
+    fn number(packed: &[u8]) -> u32 {
+        u32::from_le_bytes(packed.try_into().unwrap())
     }
 
     #[test]
     fn each_state_is_stored_once() {
-        let mut shard = Shard::default();
-        for round in [Offered::New, Offered::Known] {
-            for n in 0..20_000u32 {
-                assert_eq!(offer(&mut shard, &n.to_le_bytes()), round);
+        for keep in [Keep::States, Keep::Fingerprints] {
+            let mut shard = Shard::new(0, keep);
+            for round in [Offered::New, Offered::Known] {
+                for n in 0..20_000u32 {
+                    assert_eq!(offer(&mut shard, &n.to_le_bytes()), round);
+                }
+            }
+            assert_eq!(shard.states(), 20_000);
+            let kept = shard.records().map(|(_, packed)| packed.to_vec());
+            match keep {
+                Keep::States => assert!(kept.eq((0..20_000u32).map(|n| n.to_le_bytes().to_vec()))),
+                Keep::Fingerprints => {
+                    assert!(
+                        kept.eq(
+                            (0..20_000u32).map(|n| hash(&n.to_le_bytes()).to_le_bytes().to_vec())
+                        )
+                    )
+                }
             }
         }
-        assert_eq!(shard.states(), 20_000);
-        let found: Vec<u32> = shard
-            .records(0, shard.end())
-            .map(|(_, packed)| u32::from_le_bytes(packed.try_into().unwrap()))
-            .collect();
-        assert!(found.into_iter().eq(0..20_000));
     }
 
     #[test]
-    fn equal_tags_are_told_apart_by_the_bytes() {
-        let mut shard = Shard::default();
-        let mut bytes = Vec::new();
+    fn equal_hashes_are_told_apart_by_the_bytes() {
+        let mut shard = Shard::new(0, Keep::States);
         for n in 0..100u8 {
-            bytes.clear();
-            record::write(&mut bytes, None, &[n]);
-            assert_eq!(shard.offer((1 << TAG) - 1, &bytes), Offered::New);
+            assert_eq!(shard.offer(u64::MAX, None, &[n]), Offered::New);
         }
         assert_eq!(shard.states(), 100);
-        assert!(shard.find((1 << TAG) - 1, &[99]).is_some());
-        assert!(shard.find((1 << TAG) - 1, &[100]).is_none());
+        assert!(shard.find(u64::MAX, &[99]).is_some());
+        assert!(shard.find(u64::MAX, &[100]).is_none());
     }
 
     #[test]
     fn a_level_is_cut_into_pieces_that_hold_all_of_it() {
-        let mut shard = Shard::default();
-        let mut expected = 0..0u32;
-        for level in [0u32, 1, PIECE - 1, PIECE, PIECE + 1, 5 * PIECE] {
-            expected = expected.end..expected.end + level;
-            for n in expected.clone() {
-                offer(&mut shard, &n.to_le_bytes());
+        for keep in [Keep::States, Keep::Fingerprints] {
+            let mut shard = Shard::new(5, keep);
+            let mut expected = 0..0u32;
+            for level in [0u32, 1, PIECE - 1, PIECE, PIECE + 1, 50 * PIECE] {
+                expected = expected.end..expected.end + level;
+                for n in expected.clone() {
+                    offer(&mut shard, &n.to_le_bytes());
+                }
+                let first = expected.start.to_le_bytes();
+                assert!(level == 0 || !shard.settled(hash(&first), &first));
+                let mut pieces = Vec::new();
+                shard.advance(&mut pieces);
+                assert_eq!(pieces.iter().map(|piece| piece.records).sum::<u32>(), level);
+                let found = pieces.iter().flat_map(|piece| {
+                    assert_eq!(shard.frontier(*piece).count(), piece.records as usize);
+                    shard.frontier(*piece)
+                });
+                for ((id, packed), expected) in found.zip(expected.clone()) {
+                    assert_eq!((id.shard(), number(packed)), (5, expected));
+                    assert!(shard.is(id.offset(), hash(packed), packed));
+                }
+                assert!(level == 0 || shard.settled(hash(&first), &first));
             }
-            assert!(
-                level == 0
-                    || !shard.settled(
-                        tag(hash(&expected.start.to_le_bytes())),
-                        &expected.start.to_le_bytes()
-                    )
-            );
-            let mut pieces = Vec::new();
-            shard.advance(3, &mut pieces);
-            assert_eq!(pieces.iter().map(|piece| piece.records).sum::<u32>(), level);
-            let found = pieces.iter().flat_map(|piece| {
-                assert_eq!(
-                    shard.records(piece.start, piece.end).count(),
-                    piece.records as usize
-                );
-                shard.records(piece.start, piece.end)
-            });
-            assert!(
-                found
-                    .map(|(_, packed)| u32::from_le_bytes(packed.try_into().unwrap()))
-                    .eq(expected.clone())
-            );
-            assert!(
-                level == 0
-                    || shard.settled(
-                        tag(hash(&expected.start.to_le_bytes())),
-                        &expected.start.to_le_bytes()
-                    )
-            );
         }
     }
 }

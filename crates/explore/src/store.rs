@@ -2,7 +2,7 @@
 
 use crate::hash::hash;
 use crate::record::Record;
-use crate::shard::{Shard, tag};
+use crate::shard::Shard;
 
 /// Shards, whatever the number of workers: the order of the search must not depend on it.
 pub(crate) const SHARDS: usize = 64;
@@ -61,23 +61,25 @@ impl Store {
         let hash = hash(packed);
         let shard = shard_of(hash);
         self.shards[shard]
-            .find(tag(hash), packed)
+            .find(hash, packed)
             .map(|offset| StateId::new(shard, offset))
+    }
+
+    /// Is this the packed form of the state?
+    pub(crate) fn is(&self, id: StateId, packed: &[u8]) -> bool {
+        let hash = hash(packed);
+        shard_of(hash) == id.shard() && self.shards[id.shard()].is(id.offset(), hash, packed)
     }
 
     /// The slot of a state in the table of its shard.
     pub(crate) fn slot(&self, id: StateId) -> usize {
         let packed = self.record(id).packed;
-        self.shards[id.shard()].slot(tag(hash(packed)), packed)
+        self.shards[id.shard()].slot(hash(packed), packed)
     }
 
-    /// Every state, shard by shard.
+    /// Every state as it is kept, shard by shard.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (StateId, &[u8])> {
-        self.shards.iter().enumerate().flat_map(|(index, shard)| {
-            shard
-                .records(0, shard.end())
-                .map(move |(offset, packed)| (StateId::new(index, offset), packed))
-        })
+        self.shards.iter().flat_map(Shard::records)
     }
 
     /// From an initial state to `id`, both included.

@@ -90,8 +90,9 @@ impl Report {
         let mut expander = Expander::with_trails(system, self.reductions);
         let mut packed = Vec::new();
         let mut is = |state: &S::State, id: StateId| {
+            packed.clear();
             pack(system, self.reductions, &mut state.clone(), &mut packed);
-            packed == self.packed(id)
+            self.store.is(id, &packed)
         };
         let mut initials = Vec::new();
         system.initial(&mut |state| initials.push(state));
@@ -109,12 +110,10 @@ impl Report {
             let found = expander
                 .successors
                 .iter()
-                .position(|successor| is(&successor.state, *next));
-            let found = expander
-                .successors
-                .swap_remove(found.expect("a stored state is a successor of its parent"));
-            witness.steps.extend(found.trail);
-            state = found.state;
+                .position(|successor| is(successor, *next));
+            let found = found.expect("a stored state is a successor of its parent");
+            witness.steps.append(&mut expander.trails[found]);
+            state = expander.successors.swap_remove(found);
         }
         (witness, state)
     }

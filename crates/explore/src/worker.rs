@@ -7,7 +7,7 @@ use crate::expand::Expander;
 use crate::found::{Found, Sighting};
 use crate::hash::hash;
 use crate::options::Reductions;
-use crate::shard::{Piece, Shard, tag};
+use crate::shard::{Piece, Shard};
 use crate::store::{StateId, shard_of};
 use crate::system::System;
 
@@ -83,8 +83,9 @@ impl<'s, S: System> Worker<'s, S> {
         if !followed(self.system, &self.hunt, &mut self.hunted, &state) {
             return;
         }
-        pack(self.system, self.reductions, &mut state, &mut self.packed);
-        buffers.push(None, &self.packed);
+        let start = buffers.start();
+        buffers.push(|packed| pack(self.system, self.reductions, &mut state, packed));
+        buffers.sort(start, None);
     }
 
     /// Expands the states of one piece.
@@ -92,15 +93,9 @@ impl<'s, S: System> Worker<'s, S> {
     where
         L: Deref<Target = Shard>,
     {
-        for (offset, packed) in shards[piece.shard].records(piece.start, piece.end) {
+        for (id, packed) in shards[piece.shard].frontier(piece) {
             let state = self.system.unpack(packed);
-            self.state(
-                shards,
-                &state,
-                StateId::new(piece.shard, offset),
-                depth,
-                buffers,
-            );
+            self.state(shards, &state, id, depth, buffers);
         }
     }
 
@@ -146,9 +141,10 @@ impl<'s, S: System> Worker<'s, S> {
             return;
         }
         let new = |state: &S::State| {
+            packed.clear();
             pack(*system, *reductions, &mut state.clone(), packed);
             let hash = hash(packed);
-            !shards[shard_of(hash)].settled(tag(hash), packed)
+            !shards[shard_of(hash)].settled(hash, packed)
         };
         if self.expander.expand(state, flags, new) == 0 {
             self.found.deadlocks.add(id, depth);
@@ -165,12 +161,13 @@ impl<'s, S: System> Worker<'s, S> {
             );
         }
         self.transitions += self.expander.successors.len() as u64;
+        let start = buffers.start();
         for next in &mut self.expander.successors {
-            if followed(*system, &self.hunt, &mut self.hunted, &next.state) {
-                pack(*system, *reductions, &mut next.state, packed);
-                buffers.push(Some(id), packed);
+            if followed(*system, &self.hunt, &mut self.hunted, next) {
+                buffers.push(|packed| pack(*system, *reductions, next, packed));
             }
         }
+        buffers.sort(start, Some(id));
     }
 
     pub(crate) fn finish(self) -> Harvest {
@@ -201,7 +198,7 @@ fn followed<S: System>(
     true
 }
 
-/// The packed form under which a state is stored.
+/// Appends the packed form under which a state is stored.
 pub(crate) fn pack<S: System>(
     system: &S,
     reductions: Reductions,
@@ -211,6 +208,5 @@ pub(crate) fn pack<S: System>(
     if reductions.symmetry {
         system.canonical(state);
     }
-    packed.clear();
     system.pack(state, packed);
 }

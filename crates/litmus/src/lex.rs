@@ -209,6 +209,12 @@ impl Lexer<'_> {
             }
         }
         self.comment(CommentKind::Block, Span::new(start, self.at));
+        let help = match bytes.get(start + 2) {
+            Some(b'a'..=b'z') => {
+                "in `f(*x)` the `(*` begins a comment; what x holds is written `x`"
+            }
+            _ => "comments nest: each `(*` needs a `*)` of its own",
+        };
         self.report(
             Diagnostic::new(
                 Code::OpenComment,
@@ -216,7 +222,7 @@ impl Lexer<'_> {
                 "this comment has no end",
             )
             .label("begins here")
-            .help("comments nest: each `(*` needs a `*)` of its own"),
+            .help(help),
         );
     }
 

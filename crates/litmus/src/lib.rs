@@ -1,4 +1,35 @@
 //! The language of cowherd's litmus tests: text to a checked program.
+//!
+//! [`parse`] makes a [`Test`] of a text, or says everything that is wrong with it:
+//!
+//! ```
+//! use cowherd_litmus::ast::{Call, Verdict};
+//!
+//! let text = "
+//! MM store
+//! // Result: v5.9.. Always
+//! { anon x[2] = { 1, 2 }; }
+//! P0 in A { x[1] = 3; r0 = x[1]; }
+//! kernel { reclaim(x); }
+//! forall (P0:r0=3)
+//! ";
+//! let test = cowherd_litmus::parse("store.litmus", text).unwrap();
+//! assert_eq!(test.results[0].verdict, Verdict::Always);
+//! assert!(matches!(test.threads[0].stmts[0].call, Call::Store { .. }));
+//! assert_eq!(test.show(&test.condition).to_string(), "forall (P0:r0=3)");
+//!
+//! let diagnostics = cowherd_litmus::parse("slip.litmus", &text.replace("reclaim", "reclame")).unwrap_err();
+//! assert_eq!(diagnostics[0].help[0], "did you mean `reclaim`, as in `reclaim(x);`?");
+//! ```
+//!
+//! In a checked test every name is an index and every index is in range, so who lowers it to something else need not check again. What a model
+//! does not know it must refuse by the span: the language is wider than any one model.
+//!
+//! [`render`] draws diagnostics, [`format()`] lays a text out, a test prints itself canonically, and [`Test::digest`](ast::Test::digest) tells
+//! programs apart. The reference of the language is `docs/src/language.md`.
+//!
+//! The way of a text: `lex` cuts it into tokens, `parse` finds its shape and goes on after errors, `check` gives the names their
+//! meaning.
 
 pub mod ast;
 mod check;
@@ -8,6 +39,7 @@ mod lex;
 pub mod limits;
 mod parse;
 mod print;
+pub mod reference;
 mod span;
 mod suggest;
 
@@ -84,6 +116,13 @@ fn finish(mut diagnostics: Vec<Diagnostic>, source: &Arc<str>, text: &str) -> Ve
     diagnostics.sort_by_key(|d| (d.span.start, d.span.end, d.code));
     if diagnostics.iter().any(Diagnostic::is_error) {
         diagnostics.retain(Diagnostic::is_error);
+    }
+    // A comment without an end swallows the rest: what is missing there was perhaps not forgotten.
+    let open_comment = diagnostics.iter().find(|d| d.code == Code::OpenComment);
+    if let Some(start) = open_comment.map(|d| d.span.start) {
+        diagnostics.retain(|d| {
+            d.code == Code::OpenComment || (d.span.end < start && d.code != Code::OpenBracket)
+        });
     }
     if diagnostics.len() > limits::MAX_DIAGNOSTICS {
         diagnostics.truncate(limits::MAX_DIAGNOSTICS);

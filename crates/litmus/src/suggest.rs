@@ -10,7 +10,7 @@ pub(crate) fn nearest<'c>(
     let allowed = if word.len() < 3 {
         0
     } else {
-        1.max(word.len() / 3)
+        1.max((word.len() + 1) / 3)
     };
     candidates
         .into_iter()

@@ -177,4 +177,82 @@ features! {
     ForkClearExclusive = "fork_clear_exclusive",
     /// fork clears the exclusive bit of a swap PTE that it shares; 5.19, with swp_exclusive.
     ForkClearSwpExclusive = "fork_clear_swp_exclusive",
+    // KSM, migration, swapoff: rules that were never absent.
+    /// ksmd takes a read-only clean PTE for what it seems only if no flush is pending in the mm; 4.14.
+    KsmTlbPending = "ksm_tlb_pending",
+    /// ksmd clears the PTE before it counts references and pins.
+    KsmClearFirst = "ksm_clear_first",
+    /// ksmd flushes the PTE that it cleared.
+    KsmFlush = "ksm_flush",
+    /// ksmd merges no page with references that it cannot explain.
+    KsmRefTest = "ksm_ref_test",
+    /// ksmd clears PG_anon_exclusive of a page that it merges; 5.19, with anon_exclusive.
+    KsmClearExclusive = "ksm_clear_exclusive",
+    /// ksmd compares contents again once the page is write-protected.
+    KsmCompare = "ksm_compare",
+    /// ksmd replaces only the PTE that it left write-protected.
+    KsmPteSame = "ksm_pte_same",
+    /// ksmd flushes before it drops the page that it replaced.
+    KsmReplaceFlush = "ksm_replace_flush",
+    /// Migration flushes before it looks at references and copies.
+    MigFlush = "mig_flush",
+    /// Migration hands the PTE's dirty bit on to the page.
+    MigDirty = "mig_dirty",
+    /// Migration leaves an exclusive page alone that may be pinned; 5.19, with anon_exclusive.
+    MigPinTest = "mig_pin_test",
+    /// A migration entry remembers PG_anon_exclusive of a read-only PTE; 5.19, with anon_exclusive.
+    MigReadableExclusive = "mig_readable_exclusive",
+    /// Migration waits for writeback, or gives up.
+    MigWriteback = "mig_writeback",
+    /// Migration gives up on a page with references that it cannot explain.
+    MigRefTest = "mig_ref_test",
+    /// Migration hands PG_dirty on to the new page.
+    MigMoveDirty = "mig_move_dirty",
+    /// Migration restores a writable PTE only where there was one, and never past a userfaultfd write-protection; the latter 6.2 for shared memory.
+    MigWrprotect = "mig_wrprotect",
+    /// Once swapoff has begun no slot is handed out.
+    SwapoffNoSlots = "swapoff_no_slots",
+    /// swapoff waits for writeback before it maps a page.
+    SwapoffWriteback = "swapoff_writeback",
+    /// swapoff maps a page only where the swap PTE is still there.
+    SwapoffPteSame = "swapoff_pte_same",
+    /// swapoff restores PG_anon_exclusive from the swap PTE; 5.19, with swp_exclusive.
+    SwapoffExclusive = "swapoff_exclusive",
+
+    /// Asynchronous migration (compaction) defers its flushes until the page is unmapped everywhere; 6.3.
+    MigBatchFlush = "mig_batch_flush",
+    /// MADV_POPULATE_READ, MADV_POPULATE_WRITE; 5.14.
+    MadvPopulate = "madv_populate",
+
+    // Protection changes, userfaultfd, MADV_FREE, mremap.
+    /// The NUMA hinting scan skips private pages with any other reference, not just other mappings; 5.17 to 6.9.
+    NumaSkipRefs = "numa_skip_refs",
+    /// The NUMA hinting scan skips private pages that are mapped elsewhere or may be pinned; 6.10.
+    NumaSkipPinned = "numa_skip_pinned",
+    /// UFFDIO_CONTINUE maps a page-cache page dirty, even read-only in a private mapping; 5.16.
+    UffdContinueDirty = "uffd_continue_dirty",
+    /// UFFDIO_MOVE keeps a PTE read-only and write-protected that was; posted, in no release.
+    UffdMoveWp = "uffd_move_wp",
+    /// `tlb_finish_mmu` flushes everything if somebody else has changed PTEs and not flushed yet.
+    TlbFlushNested = "tlb_flush_nested",
+    /// `change_protection` flushes what it made stricter before its caller returns.
+    ProtectFlush = "protect_flush",
+    /// `change_protection` makes writable migration entries readable.
+    ProtectMigration = "protect_migration",
+    /// `can_change_pte_writable` leaves pages alone that are not exclusive; 6.0, with mprotect_excl.
+    CanWriteExclusive = "can_write_exclusive",
+    /// `can_change_pte_writable` leaves write-protected PTEs alone; 6.0, with mprotect_excl.
+    CanWriteUffdWp = "can_write_uffd_wp",
+    /// clear_refs flushes before it returns.
+    ClearrefsFlush = "clearrefs_flush",
+    /// UFFDIO_MOVE takes only exclusive pages and swap entries.
+    UffdMoveExclusive = "uffd_move_exclusive",
+    /// UFFDIO_MOVE checks both PTEs again under their lock.
+    UffdMoveRecheck = "uffd_move_recheck",
+    /// UFFDIO_MOVE looks for pins again once the PTE is cleared and flushed.
+    UffdMovePinTest = "uffd_move_pin_test",
+    /// MADV_FREE cleans only a page that is mapped once.
+    MadvfreeMapcount = "madvfree_mapcount",
+    /// MADV_FREE flushes before it returns.
+    MadvfreeFlush = "madvfree_flush",
 }

@@ -177,13 +177,26 @@ impl<'a> Kernel<'a> {
     /// A swap slot, to read.
     pub fn slot(&mut self, slot: Slot) -> &SwapSlot {
         self.reads(Touch::slot(slot));
+        self.check_swap_map();
         &self.m.slots[slot.at()]
     }
 
     /// A swap slot, to change.
     pub fn slot_mut(&mut self, slot: Slot) -> &mut SwapSlot {
         self.writes(Touch::slot(slot));
+        self.check_swap_map();
         &mut self.m.slots[slot.at()]
+    }
+
+    fn check_swap_map(&mut self) {
+        if self.m.swap_gone {
+            self.broken(Broken::UseAfterFree);
+        }
+    }
+
+    /// `get_swap_device` fails: swapoff is over.
+    pub fn swap_device_gone(&self) -> bool {
+        self.m.swap_gone
     }
 
     /// A transfer, to read.

@@ -26,6 +26,8 @@ packed! {
         pub uffd_wp: bool,
         /// VM_UFFD_MISSING.
         pub uffd_missing: bool,
+        /// VM_UFFD_MINOR: faults on what is in the page cache.
+        pub uffd_minor: bool,
         /// VM_MERGEABLE.
         pub mergeable: bool,
         /// VM_DONTCOPY.
@@ -197,6 +199,8 @@ pub struct Machine {
     pub slots: [SwapSlot; MAX_SLOTS],
     /// Was swapoff begun? No slot is handed out any more.
     pub swap_off: bool,
+    /// Is swapoff over? `swap_map` is freed: who looks at a slot now is too late.
+    pub swap_gone: bool,
     /// One TLB a CPU.
     pub tlbs: [[Option<TlbEntry>; MAX_PAGES]; MAX_CPUS],
     /// Transfers.
@@ -220,6 +224,8 @@ pub struct Sizes {
     pub cells: u8,
     /// Frames, the zero page and page cache included.
     pub frames: usize,
+    /// Page-cache pages: frames 1 and up. VMAs name them, so they keep their names.
+    pub file_frames: usize,
     /// Swap slots.
     pub slots: usize,
     /// Tasks, each on a CPU of its own.
@@ -244,12 +250,27 @@ impl Vma {
             soft_dirty: false,
             uffd_wp: false,
             uffd_missing: false,
+            uffd_minor: false,
             mergeable: false,
             dontfork: false,
             wipeonfork: false,
             readers: Count(0),
             writer: false,
         }
+    }
+
+    /// Does a fault on an empty PTE go to userspace? Anonymous memory is missing then; of a file, the page cache has the page.
+    pub fn userfaults(&self) -> bool {
+        if self.file.is_some() {
+            self.uffd_minor
+        } else {
+            self.uffd_missing
+        }
+    }
+
+    /// `vma_is_accessible`: not PROT_NONE.
+    pub fn accessible(&self) -> bool {
+        self.read || self.write
     }
 }
 
@@ -302,6 +323,7 @@ impl Machine {
                 torn: false,
             }; MAX_SLOTS],
             swap_off: false,
+            swap_gone: false,
             tlbs: [[None; MAX_PAGES]; MAX_CPUS],
             ios: [Io::IDLE; MAX_IOS],
             holders: [Holder {
@@ -314,15 +336,25 @@ impl Machine {
         }
     }
 
-    /// Packs all but frames and slots: what can refer to them.
-    pub fn pack_roots(&self, sizes: &Sizes, w: &mut Writer) {
+    /// Packs all but frames and slots: what can refer to them. VMAs hardly ever differ from those of the start (`base`).
+    pub fn pack_roots(&self, sizes: &Sizes, base: &Machine, w: &mut Writer) {
+        for pfn in 1..=sizes.file_frames as u8 {
+            w.frame_name(Pfn(pfn));
+        }
         for mm in 0..sizes.mms {
             self.mms[mm].pack(w);
             if !self.mms[mm].alive {
                 continue;
             }
+            let root = self.mms[mm].root.at();
             for va in 0..sizes.pages {
-                self.vmas[mm][va].pack(w);
+                let vma = &self.vmas[mm][va];
+                if *vma == base.vmas[root][va] {
+                    w.bits(0, 1);
+                } else {
+                    w.bits(1, 1);
+                    vma.pack(w);
+                }
                 self.ptes[mm][va].pack(w);
             }
         }
@@ -333,6 +365,7 @@ impl Machine {
             }
         }
         self.swap_off.pack(w);
+        self.swap_gone.pack(w);
         for io in &self.ios[..sizes.ios] {
             (io.state != IoState::Idle).pack(w);
             if io.state != IoState::Idle {
@@ -350,15 +383,20 @@ impl Machine {
     }
 
     /// The inverse of [`pack_roots`](Machine::pack_roots).
-    pub fn unpack_roots(sizes: &Sizes, r: &mut Reader) -> Machine {
+    pub fn unpack_roots(sizes: &Sizes, base: &Machine, r: &mut Reader) -> Machine {
         let mut m = Machine::new();
         for mm in 0..sizes.mms {
             m.mms[mm] = Pack::unpack(r);
             if !m.mms[mm].alive {
                 continue;
             }
+            let root = m.mms[mm].root.at();
             for va in 0..sizes.pages {
-                m.vmas[mm][va] = Pack::unpack(r);
+                m.vmas[mm][va] = if r.bits(1) == 0 {
+                    base.vmas[root][va]
+                } else {
+                    Pack::unpack(r)
+                };
                 m.ptes[mm][va] = Pack::unpack(r);
             }
         }
@@ -369,6 +407,7 @@ impl Machine {
             }
         }
         m.swap_off = Pack::unpack(r);
+        m.swap_gone = Pack::unpack(r);
         for io in &mut m.ios[..sizes.ios] {
             if bool::unpack(r) {
                 *io = Pack::unpack(r);

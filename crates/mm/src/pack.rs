@@ -27,9 +27,15 @@ pub enum Naming {
 
 const UNSEEN: u8 = u8::MAX;
 
-/// A bit stream under construction.
+/// Room for one packed state. The largest that [`crate::machine::Sizes`] allows is well below.
+const ROOM: usize = 512;
+
+/// A bit stream under construction. It is gathered on the stack and appended as a whole: growing the vector word by word
+/// was a tenth of a search's time.
 pub struct Writer<'a> {
     out: &'a mut Vec<u8>,
+    room: [u8; ROOM],
+    len: usize,
     acc: u64,
     filled: u32,
     naming: Naming,
@@ -46,6 +52,8 @@ impl<'a> Writer<'a> {
     pub fn new(out: &'a mut Vec<u8>, naming: Naming) -> Self {
         Writer {
             out,
+            room: [0; ROOM],
+            len: 0,
             acc: 0,
             filled: 0,
             naming,
@@ -69,7 +77,8 @@ impl<'a> Writer<'a> {
         self.acc |= u64::from(value) << self.filled;
         self.filled += width;
         if self.filled >= 32 {
-            self.out.extend_from_slice(&(self.acc as u32).to_le_bytes());
+            self.room[self.len..self.len + 4].copy_from_slice(&(self.acc as u32).to_le_bytes());
+            self.len += 4;
             self.acc >>= 32;
             self.filled -= 32;
         }
@@ -78,10 +87,12 @@ impl<'a> Writer<'a> {
     /// Appends what is left, padded to a byte.
     pub fn finish(mut self) {
         while self.filled > 0 {
-            self.out.push(self.acc as u8);
+            self.room[self.len] = self.acc as u8;
+            self.len += 1;
             self.acc >>= 8;
             self.filled = self.filled.saturating_sub(8);
         }
+        self.out.extend_from_slice(&self.room[..self.len]);
     }
 
     /// The name under which `frame` stands in this stream.
@@ -167,16 +178,32 @@ impl<'a> Reader<'a> {
     /// The next `width` (at most 32) bits.
     #[inline]
     pub fn bits(&mut self, width: u32) -> u32 {
-        while self.filled < width {
-            let byte = self.bytes.get(self.at).copied().unwrap_or(0);
-            self.acc |= u64::from(byte) << self.filled;
-            self.at += 1;
-            self.filled += 8;
+        if self.filled < width {
+            self.refill();
         }
         let value = (self.acc & ((1u64 << width) - 1)) as u32;
         self.acc >>= width;
         self.filled -= width;
         value
+    }
+}
+
+impl Reader<'_> {
+    /// Takes up four more bytes; past the end there are zeroes.
+    #[inline]
+    fn refill(&mut self) {
+        let word = match self.bytes.get(self.at..self.at + 4) {
+            Some(word) => u32::from_le_bytes([word[0], word[1], word[2], word[3]]),
+            None => {
+                let rest = &self.bytes[self.at.min(self.bytes.len())..];
+                rest.iter()
+                    .rev()
+                    .fold(0, |word, &byte| word << 8 | u32::from(byte))
+            }
+        };
+        self.acc |= u64::from(word) << self.filled;
+        self.at += 4;
+        self.filled += 32;
     }
 }
 
@@ -233,9 +260,19 @@ macro_rules! packed {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name { $($(#[$vmeta])* $variant $({ $($(#[$fmeta])* #[allow(missing_docs)] $field: $ty),* })?,)* }
+        #[allow(dead_code)]
+        impl $name {
+            /// The names of all variants.
+            pub const VARIANTS: &'static [&'static str] = &[$(stringify!($variant),)*];
+
+            /// The name of this one.
+            pub fn variant(&self) -> &'static str {
+                match self { $($name::$variant $({ $($field: _),* })? => stringify!($variant),)* }
+            }
+        }
         impl $crate::pack::Pack for $name {
             fn pack(&self, w: &mut $crate::pack::Writer) {
-                #[allow(clippy::enum_variant_names, non_camel_case_types, dead_code)]
+                #[allow(clippy::enum_variant_names, clippy::upper_case_acronyms, non_camel_case_types, dead_code)]
                 enum Tag { $($variant,)* COUNT }
                 const WIDTH: u32 = $crate::pack::tag_width(Tag::COUNT as u32);
                 match self {
@@ -246,7 +283,7 @@ macro_rules! packed {
                 }
             }
             fn unpack(r: &mut $crate::pack::Reader) -> Self {
-                #[allow(clippy::enum_variant_names, non_camel_case_types, dead_code)]
+                #[allow(clippy::enum_variant_names, clippy::upper_case_acronyms, non_camel_case_types, dead_code)]
                 enum Tag { $($variant,)* COUNT }
                 const WIDTH: u32 = $crate::pack::tag_width(Tag::COUNT as u32);
                 let tag = r.bits(WIDTH);

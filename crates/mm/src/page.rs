@@ -1,47 +1,49 @@
 //! `struct page` / `struct folio` of one order-0 frame.
 
 use crate::ids::{Count, Cpu, MmId, Pfn, Slot, Va};
+use crate::pack::{Pack, Reader, Writer};
 use crate::packed;
 
-packed! {
-    /// One frame's `struct page`. What the frame holds is the driver's business ([`crate::World`]).
-    pub struct Page {
-        /// What the page is.
-        pub kind: PageKind,
-        /// Plain references: one a present PTE, one for the swap cache, one for an LRU batch, one for isolation, one a FOLL_GET,
-        /// one a temporary user. 0 while free, and while [`frozen`](Page::frozen).
-        pub refs: Count,
-        /// FOLL_PIN references, each worth `GUP_PIN_COUNTING_BIAS` plain ones (or just one before 5.7).
-        pub pins: Count,
-        /// Present PTEs that map the page. Swap and migration entries do not count.
-        pub mapcount: Count,
-        /// PG_anon_exclusive.
-        pub exclusive: bool,
-        /// PG_dirty: must reach swap before the page may be dropped.
-        pub dirty: bool,
-        /// PG_writeback: a swap write is in flight.
-        pub writeback: bool,
-        /// PG_uptodate: false while a swap read is in flight.
-        pub uptodate: bool,
-        /// PG_locked.
-        pub locked: bool,
-        /// PG_lru: on an LRU list. Clear while isolated and while in a batch.
-        pub lru: bool,
-        /// PG_swapbacked; clear on an anonymous page: lazily freed.
-        pub swapbacked: bool,
-        /// The reference count is frozen to 0 (`folio_ref_freeze`) by the holder of the folio lock.
-        pub frozen: bool,
-        /// PG_swapcache, with the entry.
-        pub swap: Option<Slot>,
-        /// In the LRU batch of this CPU, which holds a reference.
-        pub batch: Option<Cpu>,
-        /// In the lazyfree batch of this CPU, which holds a reference: `swapbacked` is cleared when it drains.
-        pub lazy_batch: Option<Cpu>,
-        /// `folio->mapping` and `folio->index` of an anonymous page: where rmap walks look for it. None: read from swap and
-        /// not mapped since.
-        pub home: Option<Home>,
-    }
+/// One frame's `struct page`. What the frame holds is the driver's business ([`crate::World`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Page {
+    /// What the page is.
+    pub kind: PageKind,
+    /// Plain references: one a present PTE, one for the swap cache, one for an LRU batch, one for isolation, one a FOLL_GET,
+    /// one a temporary user. 0 while free, and while [`frozen`](Page::frozen).
+    pub refs: Count,
+    /// FOLL_PIN references, each worth `GUP_PIN_COUNTING_BIAS` plain ones (or just one before 5.7).
+    pub pins: Count,
+    /// Present PTEs that map the page. Swap and migration entries do not count.
+    pub mapcount: Count,
+    /// PG_anon_exclusive.
+    pub exclusive: bool,
+    /// PG_dirty: must reach swap before the page may be dropped.
+    pub dirty: bool,
+    /// PG_writeback: a swap write is in flight.
+    pub writeback: bool,
+    /// PG_uptodate: false while a swap read is in flight.
+    pub uptodate: bool,
+    /// PG_locked.
+    pub locked: bool,
+    /// PG_lru: on an LRU list. Clear while isolated and while in a batch.
+    pub lru: bool,
+    /// PG_swapbacked; clear on an anonymous page: lazily freed.
+    pub swapbacked: bool,
+    /// The reference count is frozen to 0 (`folio_ref_freeze`) by the holder of the folio lock.
+    pub frozen: bool,
+    /// PG_swapcache, with the entry.
+    pub swap: Option<Slot>,
+    /// In the LRU batch of this CPU, which holds a reference.
+    pub batch: Option<Cpu>,
+    /// In the lazyfree batch of this CPU, which holds a reference: `swapbacked` is cleared when it drains.
+    pub lazy_batch: Option<Cpu>,
+    /// `folio->mapping` and `folio->index` of an anonymous page: where rmap walks look for it. None: read from swap and
+    /// not mapped since.
+    pub home: Option<Home>,
+}
 
+packed! {
     /// Where an anonymous page belongs: the root of its anon_vma tree and its linear index.
     pub struct Home {
         /// The first ancestor process of all that may map the page.
@@ -62,6 +64,76 @@ packed! {
         File,
         /// The shared zero page.
         Zero,
+    }
+}
+
+impl Pack for Page {
+    /// By hand, for this is what a packed state mostly consists of: kind, counts and flags in one go.
+    fn pack(&self, w: &mut Writer) {
+        let flags = [
+            self.exclusive,
+            self.dirty,
+            self.writeback,
+            self.uptodate,
+            self.locked,
+            self.lru,
+            self.swapbacked,
+            self.frozen,
+            self.swap.is_some(),
+            self.batch.is_some(),
+            self.lazy_batch.is_some(),
+            self.home.is_some(),
+        ];
+        let bits = flags
+            .iter()
+            .enumerate()
+            .fold(0, |bits, (n, &set)| bits | u32::from(set) << n);
+        let counts =
+            u32::from(self.refs.0) | u32::from(self.pins.0) << 4 | u32::from(self.mapcount.0) << 8;
+        w.bits(bits | counts << 12 | (self.kind as u32) << 24, 27);
+        if let Some(slot) = self.swap {
+            slot.pack(w);
+        }
+        if let Some(cpu) = self.batch {
+            cpu.pack(w);
+        }
+        if let Some(cpu) = self.lazy_batch {
+            cpu.pack(w);
+        }
+        if let Some(home) = self.home {
+            home.pack(w);
+        }
+    }
+
+    fn unpack(r: &mut Reader) -> Page {
+        let bits = r.bits(27);
+        let set = |n: u32| bits >> n & 1 == 1;
+        let count = |n: u32| Count((bits >> n & 15) as u8);
+        let kinds = [
+            PageKind::Free,
+            PageKind::Anon,
+            PageKind::Ksm,
+            PageKind::File,
+            PageKind::Zero,
+        ];
+        Page {
+            kind: kinds[(bits >> 24) as usize],
+            refs: count(12),
+            pins: count(16),
+            mapcount: count(20),
+            exclusive: set(0),
+            dirty: set(1),
+            writeback: set(2),
+            uptodate: set(3),
+            locked: set(4),
+            lru: set(5),
+            swapbacked: set(6),
+            frozen: set(7),
+            swap: set(8).then(|| Pack::unpack(r)),
+            batch: set(9).then(|| Pack::unpack(r)),
+            lazy_batch: set(10).then(|| Pack::unpack(r)),
+            home: set(11).then(|| Pack::unpack(r)),
+        }
     }
 }
 

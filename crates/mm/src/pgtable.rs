@@ -120,6 +120,20 @@ impl Pte {
 }
 
 impl Present {
+    /// `pte_write`, which is `pte_savedwrite` for a hinting PTE: what the PTE lets its page be used for once it is accessible.
+    pub fn writable(self) -> bool {
+        self.write || self.saved_write
+    }
+
+    /// `pte_wrprotect`: a hinting PTE loses its saved write bit too.
+    pub fn wrprotect(self) -> Present {
+        Present {
+            write: false,
+            saved_write: false,
+            ..self
+        }
+    }
+
     /// As a PTE.
     pub fn pte(self) -> Pte {
         Pte::Present { e: self }

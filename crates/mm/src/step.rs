@@ -55,6 +55,13 @@ pub enum Wait {
     NotMigrating(MmId, Va),
     /// The slot is not claimed by a swap-in that bypasses the cache.
     Unclaimed(Slot),
+    /// No task holds a reference to the swap device: faults (5.14), `free_swap_and_cache` (6.9).
+    SwapDevice {
+        /// Do swap-ins hold one?
+        faults: bool,
+        /// Do those who drop a swap entry?
+        frees: bool,
+    },
     /// The transfer is complete.
     Io(IoId),
     /// The pipe holds a buffer.
@@ -83,12 +90,18 @@ impl Wait {
             Wait::Writeback(pfn) => !m.frames[pfn.at()].writeback,
             Wait::NotMigrating(mm, va) => m.ptes[mm.at()][va.at()].migration().is_none(),
             Wait::Unclaimed(slot) => !m.slots[slot.at()].claimed,
+            Wait::SwapDevice { faults, frees } => !m
+                .tasks
+                .iter()
+                .any(|task| (faults && task.fault.swaps_in()) || (frees && task.call.frees_swap())),
             Wait::Io(io) => m.ios[io.at()].is_done(),
             Wait::PipeFull(pipe) => m.pipes[pipe.at()][0].is_some(),
             Wait::PipeRoom(pipe) => m.pipes[pipe.at()][PIPE_BUFS - 1].is_none(),
             Wait::Uffd(mm, va) => match m.ptes[mm.at()][va.at()] {
-                Pte::None => !m.vmas[mm.at()][va.at()].uffd_missing,
+                Pte::None | Pte::Marker => !m.vmas[mm.at()][va.at()].userfaults(),
                 Pte::Present { e } => !e.uffd_wp || !m.vmas[mm.at()][va.at()].uffd_wp,
+                // Swapped out while its fault waits: only UFFDIO_WRITEPROTECT wakes it.
+                Pte::Swap { e } => !e.uffd_wp || !m.vmas[mm.at()][va.at()].uffd_wp,
                 _ => true,
             },
         }

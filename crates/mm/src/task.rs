@@ -4,18 +4,32 @@
 //! hands its result back. That depth of two is all that there is.
 
 use crate::access::Access;
+use crate::clear_refs::ClearRefs;
 use crate::direct_io::DirectIo;
 use crate::gup::fast::GupFast;
 use crate::gup::slow::GupSlow;
 use crate::gup::unpin::HolderCall;
 use crate::kernel::{Kernel, View};
+use crate::ksm::Ksm;
+use crate::ksm::madvise::KsmMadvise;
+use crate::madvise::cold::MadvCold;
+use crate::madvise::flags::MadvFlags;
+use crate::madvise::free::MadvFree;
+use crate::madvise::populate::Populate;
+use crate::madvise::willneed::Willneed;
 use crate::memory::copy_page_range::Fork;
 use crate::memory::fault::{Fault, FaultResult};
 use crate::memory::zap_pte_range::Zap;
+use crate::migrate::Migrate;
+use crate::mprotect::ChangeProtection;
+use crate::mremap::Mremap;
 use crate::packed;
 use crate::pipe::{PipeCall, Vmsplice};
 use crate::remote::RemoteAccess;
 use crate::step::{Step, step};
+use crate::swap::swapoff::Swapoff;
+use crate::userfaultfd::mfill_atomic::MfillAtomic;
+use crate::userfaultfd::move_pages::MovePages;
 use crate::vmscan::shrink_folio_list::Shrink;
 
 /// The paths that a call may be in, each with a prefix of the same name as its type.
@@ -31,6 +45,20 @@ macro_rules! calls {
         }
 
         impl Call {
+            /// Every step of every call: the path and the step's name.
+            pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
+                let paths: &[(&'static str, &[&'static str])] = &[$((stringify!($variant), <$path>::VARIANTS),)+];
+                paths.iter().flat_map(|(path, steps)| steps.iter().map(move |step| (*path, *step)))
+            }
+
+            /// The path and the name of the next step.
+            fn step_name(&self) -> (&'static str, &'static str) {
+                match self {
+                    Call::Idle => ("", ""),
+                    $(Call::$variant { p } => (stringify!($variant), p.variant()),)+
+                }
+            }
+
             fn describe(&self, v: &View) -> Step {
                 match self {
                     Call::Idle => step("", ""),
@@ -71,6 +99,34 @@ calls! {
     Fork(Fork),
     /// munmap, MADV_DONTNEED, exit.
     Zap(Zap),
+    /// ksmd.
+    Ksm(Ksm),
+    /// MADV_MERGEABLE, MADV_UNMERGEABLE.
+    KsmMadvise(KsmMadvise),
+    /// Migration.
+    Migrate(Migrate),
+    /// swapoff.
+    Swapoff(Swapoff),
+    /// MADV_WILLNEED.
+    Willneed(Willneed),
+    /// MADV_POPULATE_READ, MADV_POPULATE_WRITE.
+    Populate(Populate),
+    /// mprotect, the NUMA hinting scan, UFFDIO_WRITEPROTECT.
+    ChangeProtection(ChangeProtection),
+    /// /proc/PID/clear_refs.
+    ClearRefs(ClearRefs),
+    /// MADV_FREE.
+    MadvFree(MadvFree),
+    /// MADV_COLD.
+    MadvCold(MadvCold),
+    /// MADV_DONTFORK and the like.
+    MadvFlags(MadvFlags),
+    /// mremap.
+    Mremap(Mremap),
+    /// UFFDIO_COPY, UFFDIO_ZEROPAGE, UFFDIO_CONTINUE.
+    MfillAtomic(MfillAtomic),
+    /// UFFDIO_MOVE.
+    MovePages(MovePages),
 }
 
 packed! {
@@ -149,6 +205,15 @@ impl Task {
         }
     }
 
+    /// The path and the name of the next step: for coverage.
+    pub fn step_name(&self) -> (&'static str, &'static str) {
+        if self.fault == Fault::Idle {
+            self.call.step_name()
+        } else {
+            self.fault.step_name()
+        }
+    }
+
     /// Takes the next step: `Some` when the call returned.
     pub fn step(&mut self, k: &mut Kernel) -> Option<Result<(), Errno>> {
         if self.fault == Fault::Idle {
@@ -191,11 +256,26 @@ impl Task {
 }
 
 impl Call {
+    /// Is it in `free_swap_and_cache`?
+    pub fn frees_swap(&self) -> bool {
+        matches!(
+            self,
+            Call::Zap {
+                p: Zap::FreeSwap { .. }
+            } | Call::MadvFree {
+                p: MadvFree::FreeSwap { .. }
+            }
+        )
+    }
+
     /// The fault that ran under this call is over.
     fn after_fault(self, k: &mut Kernel, result: FaultResult) -> Next {
         match self {
             Call::Access { p } => p.after_fault(result),
             Call::GupSlow { p } => p.after_fault(k, result),
+            Call::Ksm { p } => p.after_fault(k, result),
+            Call::KsmMadvise { p } => p.after_fault(k, result),
+            Call::Populate { p } => p.after_fault(result),
             call => unreachable!("no fault runs under {call:?}"),
         }
     }

@@ -80,6 +80,19 @@ impl Kernel<'_> {
             .filter(move |cpu| cpu_mm[cpu.at()] == Some(mm))
     }
 
+    /// Could a CPU still write this frame without a walk, other than in an mm where somebody has yet to flush? MADV_FREE leaves a
+    /// clean PTE behind that CPUs know as dirty until its flush; reclaim takes the PTE's word and does not flush before it
+    /// writes. What is stored meanwhile is MADV_FREE's to drop.
+    pub fn writable_unawares(&mut self, pfn: Pfn) -> bool {
+        let cpu_mm = self.cfg.cpu_mm;
+        let m = self.machine();
+        m.tlbs.iter().zip(cpu_mm).any(|(tlb, mm)| {
+            let awaited = mm.is_some_and(|mm| m.mms[mm.at()].flush_pending.0 > 0);
+            let stale = |e: &TlbEntry| e.pfn == pfn && e.write && e.dirty;
+            !awaited && tlb.iter().flatten().any(stale)
+        })
+    }
+
     /// Could a CPU still write this frame without a walk?
     pub fn writable_in_a_tlb(&mut self, pfn: Pfn) -> bool {
         self.machine()

@@ -80,15 +80,17 @@ pub enum Event {
     Held { holder: HoldId, mm: MmId, va: Va },
     /// It was dropped.
     Released { holder: HoldId },
-    /// The contents of an address moved to another, with its PTE (mremap, UFFDIO_MOVE).
+    /// The contents of an address moved to another, with its PTE (mremap, UFFDIO_MOVE); `from` holds nothing any more. With
+    /// mremap, a store to `from` may still reach the contents through a translation, until [`Event::Unmapped`] of `from`.
     Moved { mm: MmId, from: Va, to: Va },
     /// A call returned after which stores to the page must fault (mprotect, munmap) (S10).
     WriteForbidden { mm: MmId, va: Va },
-    /// Stores are allowed again.
+    /// Stores are allowed again: from now on, which is before the call returns.
     WriteAllowed { mm: MmId, va: Va },
-    /// A call returned after which the first store must be trapped or recorded (UFFDIO_WRITEPROTECT, clear_refs) (S10).
+    /// A call returned after which the first store must be trapped or recorded (UFFDIO_WRITEPROTECT, clear_refs) (S10). If the
+    /// trap was lifted while the call was still under way, the call has set none.
     WriteTrapped { mm: MmId, va: Va, by: Trap },
-    /// The trap was lifted, or it sprang.
+    /// The trap was lifted, from now on, or it sprang.
     TrapLifted { mm: MmId, va: Va, by: Trap },
     /// A call that will keep a reference to the page was entered: until [`Held`](Event::Held) a zap or a fork may get in between
     /// (S7). A call that fails says [`Released`](Event::Released).
@@ -139,10 +141,38 @@ pub enum Broken {
     RefUnderflow,
     /// A freed page was still mapped, cached, locked or under writeback (`bad_page`).
     FreedInUse,
-    /// A frame was accessed that nobody holds a reference to (S12).
+    /// A frame was accessed that nobody holds a reference to (S12), or `swap_map` after swapoff freed it.
     UseAfterFree,
     /// Somebody wrote the shared zero page.
     ZeroPage,
     /// A frame changed under writeback to a device that demands stable pages (S12).
     TornWriteback,
+    /// I-CACHE: a page and the swap cache disagree about each other.
+    SwapCache,
+    /// I-RMAP: an anonymous page is mapped where its reverse mapping does not look.
+    AnonRmap,
+}
+
+impl Broken {
+    /// All of them, in the order of declaration.
+    pub const ALL: [Broken; 18] = [
+        Broken::WOne,
+        Broken::PteRef,
+        Broken::SwapCnt,
+        Broken::CacheLock,
+        Broken::Ksm,
+        Broken::FlushIo,
+        Broken::Excl1,
+        Broken::WExcl,
+        Broken::PinExcl,
+        Broken::ExclUnmapped,
+        Broken::SwpExcl1,
+        Broken::RefUnderflow,
+        Broken::FreedInUse,
+        Broken::UseAfterFree,
+        Broken::ZeroPage,
+        Broken::TornWriteback,
+        Broken::SwapCache,
+        Broken::AnonRmap,
+    ];
 }

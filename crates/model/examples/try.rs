@@ -36,7 +36,7 @@ fn main() {
             r.transitions,
             r.bytes as f64 / r.states as f64,
             r.deadlocks,
-            r.flags.keys().collect::<Vec<_>>(),
+            cowherd_model::spec::names(r.flags.keys().fold(0, |b, k| b | 1 << k)),
             r.elapsed
         );
         if std::env::var("SHOW").is_ok() {

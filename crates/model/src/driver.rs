@@ -189,19 +189,34 @@ impl World for Driver<'_> {
             Some(Op::Remote {
                 cell, store: None, ..
             }) => {
-                let value = self.load(mm, va, pfn, cell);
+                self.reach(pfn);
+                let value = self.get(pfn, cell);
+                self.p
+                    .spec
+                    .remote_load(self.ideal, &mut self.alarms, mm, va, cell, value);
                 self.give(value);
             }
-            Some(
-                Op::Store { cell, value, .. }
-                | Op::Remote {
-                    cell,
-                    store: Some(value),
-                    ..
-                },
-            ) => {
+            Some(Op::Store { cell, value, .. }) => {
                 let value = self.source(value);
                 self.store(mm, va, pfn, cell, value);
+            }
+            Some(Op::Remote {
+                cell,
+                store: Some(value),
+                ..
+            }) => {
+                let value = self.source(value);
+                self.reach(pfn);
+                self.put(pfn, cell, value);
+                self.p
+                    .spec
+                    .remote_store(self.ideal, &mut self.alarms, mm, va, cell, value);
+            }
+            Some(Op::UffdCopy { values, .. }) => {
+                for cell in Cells::first(self.p.cfg.sizes.cells).iter() {
+                    let value = self.source(values[cell.at()]);
+                    self.store(mm, va, pfn, cell, value);
+                }
             }
             _ => {}
         }

@@ -4,6 +4,10 @@
 
 pub mod kernels;
 
+pub mod check;
+mod commute;
+pub mod corpus;
+pub mod diff;
 pub mod driver;
 pub mod lower;
 pub mod observe;
@@ -11,3 +15,6 @@ pub mod program;
 pub mod spec;
 pub mod state;
 pub mod system;
+pub mod tidy;
+pub mod why_not;
+pub mod witness;

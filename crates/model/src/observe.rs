@@ -35,7 +35,7 @@ pub enum Fact {
     Same((MmId, Va), (MmId, Va)),
     Refused(usize),
     /// Any of these bits of [`State::alarms`].
-    Alarm(u32),
+    Alarm(u64),
 }
 
 /// The value of an observable: a number, a failed call, a fatal fault, or nothing.
@@ -157,6 +157,68 @@ impl Program {
                 Cell(c.cell),
             )),
             Location::File { file, cell } => Some(Observable::File(FileId(file.0), Cell(cell))),
+        }
+    }
+
+    /// What is seen in a state, as `A:x[0]=0`, in the order of [`Program::observables`].
+    pub fn outcome_text(&self, state: &State) -> Vec<String> {
+        let mut bytes = Vec::new();
+        self.observe(state, &mut bytes);
+        self.outcome_names(&bytes)
+    }
+
+    /// An outcome, as `A:x[0]=0`.
+    pub fn outcome_names(&self, bytes: &[u8]) -> Vec<String> {
+        self.observables
+            .iter()
+            .zip(bytes)
+            .map(|(&o, &byte)| self.named(o, byte))
+            .collect()
+    }
+
+    fn named(&self, o: Observable, byte: u8) -> String {
+        let n = &self.names;
+        let at = |mm: MmId, va: Va| format!("{}:{}", n.processes[mm.at()], n.pages[va.at()]);
+        let value = match self.seen(o, byte) {
+            Seen::Segv => "SEGV".into(),
+            Seen::Val(Val::Unset) => "?".into(),
+            Seen::Val(Val::Number(v)) => crate::diff::value(v),
+            Seen::Val(Val::Failed(errno)) => errno_name(errno).into(),
+        };
+        let fact = |name: String| if byte == 1 { name } else { format!("~{name}") };
+        match o {
+            Observable::Reg(reg) => {
+                let RegName { thread, what } = self.regs[reg];
+                let task = &self.tasks[thread.index()].name;
+                match what {
+                    RegKind::Reg(r) => format!("{task}:r{}={value}", r.0),
+                    RegKind::Handle(h) => {
+                        format!("{task}:{}={value}", n.handles[thread.index()][h.index()])
+                    }
+                }
+            }
+            Observable::Cell(mm, va, cell) => format!("{}[{}]={value}", at(mm, va), cell.0),
+            Observable::File(file, cell) => format!("{}[{}]={value}", n.files[file.at()], cell.0),
+            Observable::Killed(task) => {
+                let name = &self.tasks[task].name;
+                if byte == 1 {
+                    format!("{name}=SEGV")
+                } else {
+                    format!("{name}!=SEGV")
+                }
+            }
+            Observable::Fact(f) => fact(match f {
+                Fact::Swapped(mm, va) => format!("swapped({})", at(mm, va)),
+                Fact::Present(mm, va) => format!("present({})", at(mm, va)),
+                Fact::Writable(mm, va) => format!("writable({})", at(mm, va)),
+                Fact::SoftDirty(mm, va) => format!("softdirty({})", at(mm, va)),
+                Fact::Copied(mm, va) => format!("copied({})", at(mm, va)),
+                Fact::Merged(mm, va) => format!("merged({})", at(mm, va)),
+                Fact::Trapped(mm, va) => format!("trapped({})", at(mm, va)),
+                Fact::Same(a, b) => format!("same({}, {})", at(a.0, a.1), at(b.0, b.1)),
+                Fact::Refused(bit) => format!("refused({})", self.refusals[bit]),
+                Fact::Alarm(bits) => crate::spec::describe_bits(bits),
+            }),
         }
     }
 

@@ -3,6 +3,8 @@
 use cowherd_litmus::ast;
 use cowherd_mm::config::SwapDevice;
 use cowherd_mm::machine::Dir;
+use cowherd_mm::madvise::flags::ForkAdvice;
+use cowherd_mm::mprotect::Prot;
 use cowherd_mm::remote::Door;
 use cowherd_mm::*;
 
@@ -32,14 +34,16 @@ pub struct Program {
     pub watches_traps: bool,
     /// Are frames and slots renamed into a canonical form?
     pub naming: pack::Naming,
-    /// Tasks that do the same may swap places: groups of two or more.
-    pub twins: Vec<Vec<usize>>,
+    /// Tasks that do the same may swap places: every order but the one as it is, as a sequence of swaps.
+    pub twins: Vec<Vec<(usize, usize)>>,
     /// What promises were made.
     pub spec: crate::spec::Spec,
     /// What is looked at in final states, in the order of outcome bytes.
     pub observables: Vec<crate::observe::Observable>,
     /// For each transfer: the cell of its file that its cell 0 would go with, modulo the page (`shift`).
     pub shifts: Vec<i8>,
+    /// The test's names, for people.
+    pub names: TestNames,
     /// Which value each file cell holds at the start.
     pub files: Vec<[u8; MAX_CELLS]>,
 }
@@ -222,6 +226,97 @@ pub enum Op {
     Pagemap {
         va: Va,
     },
+    Free {
+        va: Va,
+    },
+    Cold {
+        mm: MmId,
+        va: Va,
+    },
+    Willneed {
+        mm: MmId,
+        va: Va,
+    },
+    Populate {
+        va: Va,
+        write: bool,
+    },
+    Mergeable {
+        va: Va,
+    },
+    Unmergeable {
+        va: Va,
+    },
+    ForkAdvice {
+        va: Va,
+        advice: ForkAdvice,
+    },
+    Mremap {
+        from: Va,
+        to: Va,
+    },
+    Mprotect {
+        va: Va,
+        prot: Prot,
+    },
+    ClearRefs {
+        mm: MmId,
+    },
+    UffdWp {
+        va: Va,
+    },
+    UffdUnwp {
+        va: Va,
+    },
+    UffdMove {
+        to: Va,
+        from: Va,
+    },
+    UffdCopy {
+        va: Va,
+        values: [Source; MAX_CELLS],
+    },
+    UffdZeropage {
+        va: Va,
+    },
+    UffdContinue {
+        va: Va,
+    },
+    Swapoff,
+    MovePages {
+        mm: MmId,
+        va: Va,
+    },
+    Compact {
+        mm: MmId,
+        va: Va,
+    },
+    NumaScan {
+        mm: MmId,
+        va: Va,
+    },
+    Ksm {
+        first: (MmId, Va),
+        second: Option<(MmId, Va)>,
+    },
+}
+
+impl Op {
+    /// Whose memory an activity works on, where that is not the task's own process.
+    pub fn target(&self) -> Option<MmId> {
+        match *self {
+            Op::Pageout { mm, .. }
+            | Op::Reclaim { mm, .. }
+            | Op::Cold { mm, .. }
+            | Op::Willneed { mm, .. }
+            | Op::MovePages { mm, .. }
+            | Op::Compact { mm, .. }
+            | Op::NumaScan { mm, .. }
+            | Op::ClearRefs { mm } => Some(mm),
+            Op::Ksm { first, .. } => Some(first.0),
+            _ => None,
+        }
+    }
 }
 
 impl Program {
@@ -235,9 +330,29 @@ impl Program {
         Cell((cell.0 as i8 + self.shifts[io.at()]) as u8)
     }
 
+    /// The machine of the start, against which VMAs are packed.
+    pub fn base(&self) -> &Machine {
+        &self.initial[0].m
+    }
+
     /// Actors: tasks, then transfers, then swap writes, then LRU drains.
     pub fn actors(&self) -> usize {
         let s = &self.cfg.sizes;
         s.cpus + s.ios + s.slots + s.cpus
     }
+}
+
+/// The names that a test gives to things.
+#[derive(Clone, Debug, Default)]
+pub struct TestNames {
+    /// Processes.
+    pub processes: Vec<String>,
+    /// Variables.
+    pub pages: Vec<String>,
+    /// Files.
+    pub files: Vec<String>,
+    /// Pipes.
+    pub pipes: Vec<String>,
+    /// Handles of each thread.
+    pub handles: Vec<Vec<String>>,
 }

@@ -1,6 +1,6 @@
 //! The state of a run: the machine, what its memory holds, where each task is, and the ideal memory.
 
-use cowherd_mm::pack::{Pack, Reader, Writer};
+use cowherd_mm::pack::{Naming, Pack, Reader, Writer};
 use cowherd_mm::*;
 
 use crate::program::{MAX_REGS, Program};
@@ -29,7 +29,7 @@ pub struct State {
     /// The frames of the start, if somebody looks at them.
     pub start: [[Option<Pfn>; MAX_PAGES]; MAX_MMS],
     /// Promises broken so far, by kind; see [`crate::spec::Kind`].
-    pub alarms: u32,
+    pub alarms: u64,
     /// Promises kept.
     pub ideal: crate::spec::Ideal,
 }
@@ -109,7 +109,52 @@ impl State {
     }
 
     /// Packs the state as `p` uses it, names as `p` says.
+    ///
+    /// Kernel actors that do the same may swap places: of the forms that all their orders give, the least is taken. Each is
+    /// packed as a whole, frames renamed anew, so that the result does not depend on which order came first.
     pub fn pack(&self, p: &Program, out: &mut Vec<u8>) {
+        if p.naming == Naming::Kept || p.twins.is_empty() {
+            return self.pack_as_is(p, out);
+        }
+        let start = out.len();
+        self.pack_as_is(p, out);
+        for swaps in &p.twins {
+            let mut other = self.clone();
+            for &(a, b) in swaps {
+                other.swap_tasks(a, b);
+            }
+            let end = out.len();
+            other.pack_as_is(p, out);
+            if out[end..] < out[start..end] {
+                out.drain(start..end);
+            } else {
+                out.truncate(end);
+            }
+        }
+    }
+
+    /// Two tasks swap places, and whatever names their CPUs with them.
+    fn swap_tasks(&mut self, a: usize, b: usize) {
+        self.pc.swap(a, b);
+        self.m.tasks.swap(a, b);
+        self.m.tlbs.swap(a, b);
+        let bit = |n: usize| self.killed >> n & 1;
+        let (x, y) = (bit(a), bit(b));
+        self.killed = self.killed & !(1 << a | 1 << b) | y << a | x << b;
+        let swap = |cpu: &mut Option<Cpu>| {
+            *cpu = cpu.map(|c| match c.at() {
+                n if n == a => Cpu(b as u8),
+                n if n == b => Cpu(a as u8),
+                _ => c,
+            });
+        };
+        for page in &mut self.m.frames {
+            swap(&mut page.batch);
+            swap(&mut page.lazy_batch);
+        }
+    }
+
+    fn pack_as_is(&self, p: &Program, out: &mut Vec<u8>) {
         let s = &p.cfg.sizes;
         let mut w = Writer::new(out, p.naming);
         for task in 0..s.cpus {
@@ -125,13 +170,14 @@ impl State {
         }
         w.bits(u32::from(self.alarms != 0), 1);
         if self.alarms != 0 {
-            w.bits(self.alarms, 32);
+            w.bits(self.alarms as u32, 32);
+            w.bits((self.alarms >> 32) as u32, 32);
         }
         for file in 0..p.files.len() {
             pack_cells(&self.files[file], s.cells, &mut w);
         }
         self.ideal.pack(&mut w);
-        self.m.pack_roots(s, &mut w);
+        self.m.pack_roots(s, p.base(), &mut w);
         if p.watches_frames {
             for mm in 0..s.mms {
                 for va in 0..s.pages {
@@ -165,13 +211,13 @@ impl State {
             state.trapped = r.bits(16) as u16;
         }
         if r.bits(1) == 1 {
-            state.alarms = r.bits(32);
+            state.alarms = u64::from(r.bits(32)) | u64::from(r.bits(32)) << 32;
         }
         for file in 0..p.files.len() {
             state.files[file] = unpack_cells(s.cells, &mut r);
         }
         state.ideal = crate::spec::Ideal::unpack(&mut r);
-        state.m = Machine::unpack_roots(s, &mut r);
+        state.m = Machine::unpack_roots(s, p.base(), &mut r);
         if p.watches_frames {
             for mm in 0..s.mms {
                 for va in 0..s.pages {

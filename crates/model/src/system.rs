@@ -4,15 +4,28 @@
 //! batches, which may drain at any time). The start of a call is glued to the call's first step.
 
 use cowherd_explore::{Choice, Footprint, Mover, System};
+use cowherd_mm::clear_refs::ClearRefs;
 use cowherd_mm::direct_io::{DirectIo, Request, device};
 use cowherd_mm::gup::unpin::HolderCall;
+use cowherd_mm::ksm::{Ksm, madvise::KsmMadvise};
 use cowherd_mm::machine::IoState;
+use cowherd_mm::madvise::{
+    cold::MadvCold, flags::MadvFlags, free::MadvFree, populate::Populate, willneed::Willneed,
+};
 use cowherd_mm::memory::copy_page_range::Fork;
 use cowherd_mm::memory::zap_pte_range::Zap;
+use cowherd_mm::migrate::Migrate;
+use cowherd_mm::mprotect::change_protection::ChangeProtection;
+use cowherd_mm::mremap::Mremap;
 use cowherd_mm::pipe::{PipeCall, Vmsplice};
 use cowherd_mm::remote::RemoteAccess;
 use cowherd_mm::step::{Moves, step};
+use cowherd_mm::swap::swapoff::Swapoff;
 use cowherd_mm::task::{Call, Next};
+use cowherd_mm::userfaultfd::{
+    mfill_atomic::{Fill, MfillAtomic},
+    move_pages::MovePages,
+};
 use cowherd_mm::vmscan::shrink_folio_list::Shrink;
 use cowherd_mm::*;
 
@@ -52,11 +65,12 @@ impl Program {
         }
     }
 
-    /// Who takes a step of this task, for the mm.
-    pub fn who(&self, task: usize) -> Who {
+    /// Who takes a step of this task, for the mm. A kernel actor takes the process that it works on for its own.
+    pub fn who(&self, state: &State, task: usize) -> Who {
+        let target = || self.stmt(state, task).and_then(|stmt| stmt.op.target());
         Who {
             cpu: Cpu(task as u8),
-            mm: self.tasks[task].mm.unwrap_or(MmId(0)),
+            mm: self.tasks[task].mm.or_else(target).unwrap_or(MmId(0)),
         }
     }
 
@@ -64,7 +78,7 @@ impl Program {
         View {
             m: &state.m,
             cfg: &self.cfg,
-            who: self.who(task),
+            who: self.who(state, task),
         }
     }
 
@@ -114,7 +128,7 @@ impl Program {
 
     /// The call that an operation begins with, as far as that can be told without beginning it: what its first step waits for.
     fn first_call(&self, state: &State, task: usize, op: &Op) -> First {
-        let who = self.who(task);
+        let who = self.who(state, task);
         let next = match *op {
             Op::Load { va, .. } | Op::LoadToFile { va, .. } => {
                 return First::Call(Call::Access {
@@ -207,11 +221,31 @@ impl Program {
             Op::Munmap { va } => Zap::munmap(va),
             Op::Pageout { mm, va } => Shrink::pageout(mm, va),
             Op::Reclaim { mm, va } => Shrink::reclaim(mm, va),
+            Op::Free { va } => MadvFree::enter(va),
+            Op::Cold { mm, va } => MadvCold::enter(mm, va),
+            Op::Willneed { va, .. } => Willneed::enter(va),
+            Op::Populate { va, write } => Populate::enter(&self.cfg, va, write),
+            Op::Mergeable { va } => KsmMadvise::mergeable(va),
+            Op::Unmergeable { va } => KsmMadvise::unmergeable(va),
+            Op::ForkAdvice { va, advice } => MadvFlags::enter(va, advice),
+            Op::Mremap { from, to } => Mremap::enter(from, to),
+            Op::Mprotect { va, prot } => ChangeProtection::mprotect(who.mm, va, prot),
+            Op::ClearRefs { mm } => ClearRefs::enter(mm),
+            Op::UffdWp { va } => userfaultfd::write_protect(who.mm, va),
+            Op::UffdUnwp { va } => userfaultfd::write_unprotect(who.mm, va),
+            Op::UffdMove { to, from } => MovePages::enter(who.mm, to, from),
+            Op::UffdCopy { va, .. } => MfillAtomic::enter(who.mm, va, Fill::Copy),
+            Op::UffdZeropage { va } => MfillAtomic::enter(who.mm, va, Fill::Zeropage),
+            Op::UffdContinue { va } => MfillAtomic::enter(who.mm, va, Fill::Continue),
+            Op::Swapoff => Swapoff::enter(),
+            Op::MovePages { mm, va } => Migrate::page(mm, va),
+            Op::Compact { mm, va } => Migrate::compact(mm, va),
+            Op::NumaScan { mm, va } => numa::numa_scan(mm, va),
+            Op::Ksm { first, second } => Ksm::scan(first, second),
             Op::Vmsplice { .. } | Op::Drain | Op::DrainAll | Op::Pagemap { .. } => {
                 return First::Now;
             }
         };
-        let _ = who;
         match next {
             Next::Call { call } => First::Call(call),
             Next::Fault { .. } | Next::Return { .. } => First::Now,
@@ -297,6 +331,7 @@ impl Program {
             Some(self.first_call(state, task, &stmt.op))
         };
         let mut value = None;
+        let who = self.who(state, task);
         let (m, mut driver) = split(
             self,
             state,
@@ -305,7 +340,7 @@ impl Program {
             stmt.result,
             self.tasks[task].mm,
         );
-        let mut k = Kernel::new(m, &self.cfg, &mut driver, self.who(task));
+        let mut k = Kernel::new(m, &self.cfg, &mut driver, who);
         let returned = match first {
             None => current.step(&mut k),
             Some(First::Call(call)) => {
@@ -422,7 +457,7 @@ pub fn soft_dirty(m: &Machine, mm: MmId, va: Va) -> bool {
 
 impl State {
     fn note(&mut self, alarms: crate::spec::Alarms) {
-        self.alarms |= alarms.bits();
+        self.alarms |= alarms.word();
     }
 }
 
@@ -503,7 +538,7 @@ impl System for Program {
     }
 
     fn flags(&self, state: &State) -> u64 {
-        u64::from(state.alarms)
+        state.alarms
     }
 
     fn outcome(&self, state: &State, out: &mut Vec<u8>) {
@@ -530,8 +565,26 @@ impl System for Program {
         }
     }
 
-    fn footprint(&self, _state: &State, _actor: usize) -> Footprint {
-        Footprint::ALL
+    fn blocks(&self, state: &State, actor: usize) -> bool {
+        match self.actor(actor) {
+            Actor::Task(task) => {
+                self.next_step(state, task).is_none_or(|step| step.wait != Wait::Nothing)
+            }
+            _ => true,
+        }
+    }
+
+    fn footprint(&self, state: &State, actor: usize) -> Footprint {
+        self.step_footprint(state, actor)
+    }
+
+    fn future(&self, state: &State, actor: usize) -> Footprint {
+        self.actor_future(state, actor)
+    }
+
+    fn invisible(&self, _state: &State, _actor: usize) -> bool {
+        // See crate::commute: what is seen is seen at the end, alarms included.
+        true
     }
 
     fn effort(&self, state: &State) -> (u32, u32) {
@@ -546,7 +599,8 @@ impl System for Program {
 }
 
 impl Program {
-    /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's.
+    /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's; the kernel's
+    /// invariants and what every address would show are looked at.
     fn settle(&self, state: &mut State) {
         if self.watches_frames {
             for pfn in state.start.iter_mut().flatten() {
@@ -555,5 +609,13 @@ impl Program {
                 }
             }
         }
+        let mut alarms = crate::spec::Alarms::default();
+        for broken in cowherd_mm::invariants::broken(&state.m, &self.cfg).iter() {
+            alarms.broken(broken);
+        }
+        let mut ideal = state.ideal;
+        self.spec.settle(state, &mut ideal, &mut alarms, self);
+        state.ideal = ideal;
+        state.note(alarms);
     }
 }

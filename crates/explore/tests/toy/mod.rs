@@ -24,7 +24,7 @@ pub enum Op {
     Choose(u8),
     /// Raises a flag for ever if the register has this value.
     Flag(u8, u8),
-    /// Goes elsewhere if the register is not 0.
+    /// Goes back so many instructions if the register is not 0; 0 is this one.
     Loop(u8),
 }
 
@@ -164,9 +164,9 @@ impl System for Machine {
                     state.flags |= 1 << bit;
                 }
             }
-            Op::Loop(to) => {
+            Op::Loop(back) => {
                 if state.register[actor] != 0 {
-                    state.pc[actor] = to;
+                    state.pc[actor] = state.pc[actor].saturating_sub(back + 1);
                 }
             }
         }

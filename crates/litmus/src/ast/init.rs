@@ -57,12 +57,12 @@ pub enum Contents {
     },
 }
 
-/// The state of a page and of its VMA at the start. The default is a page as a store leaves it: present, writable, dirty, exclusive, on the
-/// LRU.
+/// The state of a page and of its VMA at the start. Where nothing is said of a page with values, it is as a store leaves it: present, writable,
+/// dirty, exclusive, on the LRU.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attributes {
-    /// `clean` or `dirty`, where written: is the PTE dirty? By default it is, except for `lazy`, `ksm` and `mapped` file pages.
-    pub dirty: Option<bool>,
+    /// Is the PTE dirty? Where neither `clean` nor `dirty` is written, see [`dirty_by_default`](Attributes::dirty_by_default).
+    pub dirty: bool,
     /// The VMA lacks VM_WRITE.
     pub readonly: bool,
     /// The PTE is not writable, the page exclusive (as after clear_refs or a failed KSM merge).
@@ -87,8 +87,17 @@ pub struct Attributes {
     pub protnone: bool,
     /// Soft-dirty tracking was started.
     pub tracked: bool,
+    /// So many others hold a reference that the page looks pinned (`maybe_dma_pinned` is true of it).
+    pub crowded: bool,
     /// Registered with userfaultfd.
     pub uffd: Option<Uffd>,
+}
+
+impl Attributes {
+    /// Is the PTE dirty where nothing is said? A page with values was stored to, unless something since has cleaned its PTE.
+    pub fn dirty_by_default(&self, contents: &Contents) -> bool {
+        matches!(contents, Contents::Values(_)) && !self.lazy && !self.swapped && self.ksm.is_none()
+    }
 }
 
 /// How a KSM page is mapped.

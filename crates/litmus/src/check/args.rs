@@ -1,6 +1,6 @@
 //! The arguments of a call, taken one by one as what the call needs.
 
-use super::scope::{Scope, is_register, register_number};
+use super::scope::{Reach, Scope, is_register, register_number};
 use super::stmts::ThreadScope;
 use crate::Span;
 use crate::ast::{
@@ -111,7 +111,7 @@ impl<'r, 't> Args<'r, 't> {
         let place = self.place(scope, "a variable")?;
         own_process(scope, &place)?;
         let page = scope.page(place.name)?;
-        scope.must_have(thread.process, page, place.span)?;
+        scope.must_have(thread.process, page, place.span, Reach::Own)?;
         self.no_cell(scope, &place)?;
         Some(page)
     }
@@ -142,7 +142,7 @@ impl<'r, 't> Args<'r, 't> {
         let place = self.place(scope, "a variable")?;
         own_process(scope, &place)?;
         let page = scope.page(place.name)?;
-        scope.must_have(thread.process, page, place.span)?;
+        scope.must_have(thread.process, page, place.span, Reach::Own)?;
         let cells = cells(scope, page, place.name.text, place.cell)?;
         Some(Place { page, cells })
     }
@@ -349,7 +349,7 @@ fn address<'t>(scope: &mut Scope<'t>, place: &RawPlace<'t>, default: ProcessId) 
         None => default,
     };
     let page = scope.page(place.name)?;
-    scope.must_have(process, page, place.span)?;
+    scope.must_have(process, page, place.span, Reach::Any)?;
     Some(Address { process, page })
 }
 

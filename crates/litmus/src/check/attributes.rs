@@ -7,7 +7,7 @@ use crate::ast::{Attributes, Contents, Ksm, PageId, ProcessId, Uffd, UffdMode, f
 use crate::diagnostic::{Code, Diagnostic};
 use crate::parse::syntax::{Name, RawAttribute};
 
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 19] = [
     "clean",
     "dirty",
     "readonly",
@@ -22,6 +22,7 @@ const WORDS: [&str; 18] = [
     "lazy",
     "protnone",
     "tracked",
+    "crowded",
     "uffd",
     "mapped",
     "zero",
@@ -29,7 +30,7 @@ const WORDS: [&str; 18] = [
 ];
 
 /// Pairs that cannot be true of one page, and why.
-const CONTRADICTIONS: [(&str, &str, &str); 17] = [
+const CONTRADICTIONS: [(&str, &str, &str); 18] = [
     ("clean", "dirty", "a PTE is one or the other"),
     ("lazy", "dirty", "MADV_FREE leaves the PTE clean"),
     ("lazy", "batch", "a lazily freed page has left the batch"),
@@ -69,6 +70,11 @@ const CONTRADICTIONS: [(&str, &str, &str); 17] = [
     ),
     ("swapped", "protnone", "a swap entry is no hinting entry"),
     ("swapped", "zero", "the zero page is never swapped"),
+    (
+        "swapped",
+        "crowded",
+        "nobody can refer to a page that is nowhere",
+    ),
     ("zero", "dirty", "the zero page is mapped clean"),
     (
         "mapped",
@@ -153,6 +159,13 @@ pub(super) fn apply<'t>(scope: &mut Scope<'t>, page: PageId, raw: &[RawAttribute
             .label("only a page in the swap cache can be so"),
         );
     }
+    attributes.dirty = match seen
+        .iter()
+        .find(|word| matches!(word.text, "clean" | "dirty"))
+    {
+        Some(word) => word.text == "dirty",
+        None => attributes.dirty_by_default(&contents),
+    };
     let init = &mut scope.pages[page.index()];
     init.contents = contents;
     init.attributes = attributes;
@@ -263,8 +276,6 @@ fn set<'t>(
     raw: &RawAttribute<'t>,
 ) {
     match raw.word.text {
-        "clean" => attributes.dirty = Some(false),
-        "dirty" => attributes.dirty = Some(true),
         "readonly" => attributes.readonly = true,
         "wrprotected" => attributes.wrprotected = true,
         "nonexclusive" => attributes.nonexclusive = true,
@@ -274,6 +285,7 @@ fn set<'t>(
         "lazy" => attributes.lazy = true,
         "protnone" => attributes.protnone = true,
         "tracked" => attributes.tracked = true,
+        "crowded" => attributes.crowded = true,
         "batch" => attributes.batch = scope.thread(raw.arguments[0]),
         "uffd" => attributes.uffd = uffd(scope, page, &raw.arguments),
         "ksm" => {
@@ -402,6 +414,18 @@ fn shared<'t>(
     processes: &[ProcessId],
     is_ksm: bool,
 ) -> Vec<ProcessId> {
+    let owner_name = scope.processes[owner.index()].name.clone();
+    if !raw.arguments.iter().any(|name| name.text == owner_name) {
+        scope.report(
+            Diagnostic::new(
+                Code::Contradiction,
+                raw.span,
+                format!("`{owner_name}` has the page and is not named"),
+            )
+            .help(format!("name it: `shared({owner_name}, ...)`")),
+        );
+        return Vec::new();
+    }
     let mut sharers = Vec::new();
     for name in &raw.arguments {
         let Some(process) = place(scope, *name) else {
@@ -417,34 +441,29 @@ fn shared<'t>(
                 .help(format!("add `in {}`", name.text)),
             );
         } else if !is_ksm && root(&scope.processes, process) != root(&scope.processes, owner) {
+            let stranger = if process == ProcessId(0) {
+                owner_name.as_str()
+            } else {
+                name.text
+            };
             scope.report(
                 Diagnostic::new(
                     Code::Contradiction,
                     name.span,
-                    format!("process `{}` is of another family", name.text),
+                    format!(
+                        "`{owner_name}` and `{}` are of different families",
+                        name.text
+                    ),
                 )
                 .label("a page is shared by `fork`, or as a KSM page")
                 .help(format!(
-                    "declare `process {} = fork(A);`, or add `ksm`",
-                    name.text
+                    "declare `process {stranger} = fork(A);`, or add `ksm`"
                 )),
             );
-        } else {
+        } else if process != owner {
             sharers.push(process);
         }
     }
-    if sharers.len() == raw.arguments.len() && !sharers.contains(&owner) {
-        let name = scope.processes[owner.index()].name.clone();
-        scope.report(
-            Diagnostic::new(
-                Code::Contradiction,
-                raw.span,
-                format!("`{name}` has the page and is not named"),
-            )
-            .help(format!("name it: `shared({name}, ...)`")),
-        );
-    }
-    sharers.retain(|process| *process != owner);
     sharers.sort();
     sharers.dedup();
     sharers

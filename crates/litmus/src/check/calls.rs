@@ -2,7 +2,6 @@
 
 use super::args::{Args, file_place};
 use super::init::unknown_word;
-use super::kernel::ACTIVITIES;
 use super::scope::Scope;
 use super::stmts::{ThreadScope, new_handle, result_register};
 use super::threads::Programs;
@@ -10,51 +9,8 @@ use crate::Span;
 use crate::ast::{Advice, Call, Contents, Foll, HandleKind, Mode, PageId, Prot, Reg, UffdMode};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::parse::syntax::{RawCall, RawPlace};
+use crate::reference::{ACTIVITIES, CALLS};
 use crate::suggest::did_you_mean;
-
-/// Every call of a thread, with an example.
-pub(super) const CALLS: [(&str, &str); 40] = [
-    ("fork", "fork(B) { r0 = x; }"),
-    ("exit", "exit();"),
-    ("waitpid", "waitpid(B);"),
-    ("pread", "pread(f, x[0], O_DIRECT);"),
-    ("pwrite", "pwrite(f, x[0], O_DIRECT);"),
-    ("read_submit", "io0 = read_submit(f, x[0]);"),
-    ("write_submit", "io0 = write_submit(f, x[0]);"),
-    ("wait", "r1 = wait(io0);"),
-    ("vmsplice", "vmsplice(p, x[0]);"),
-    ("read", "r0 = read(p);"),
-    ("tee", "tee(p, q);"),
-    ("splice", "splice(p, q);"),
-    ("register_buffer", "b0 = register_buffer(x);"),
-    ("read_fixed", "read_fixed(f, b0[0]);"),
-    ("write_fixed", "write_fixed(f, b0[0]);"),
-    ("unregister", "unregister(b0);"),
-    ("get", "h0 = get(x, FOLL_WRITE);"),
-    ("pin", "h0 = pin(x, FOLL_WRITE, FOLL_LONGTERM);"),
-    ("release", "release(h0);"),
-    ("madvise", "madvise(x, MADV_DONTNEED);"),
-    ("process_madvise", "process_madvise(B:x, MADV_PAGEOUT);"),
-    ("munmap", "munmap(x);"),
-    ("mremap", "mremap(x, y);"),
-    ("mprotect", "mprotect(x, PROT_READ, PROT_WRITE);"),
-    ("clear_refs", "clear_refs(A);"),
-    ("mem_write", "mem_write(B:x[0], 3);"),
-    ("mem_read", "r0 = mem_read(B:x[0]);"),
-    ("process_vm_writev", "process_vm_writev(B:x[0], 3);"),
-    ("process_vm_readv", "r0 = process_vm_readv(B:x[0]);"),
-    ("uffd_writeprotect", "uffd_writeprotect(x);"),
-    ("uffd_unprotect", "uffd_unprotect(x);"),
-    ("uffd_rwprotect", "uffd_rwprotect(x);"),
-    ("uffd_move", "uffd_move(y, x);"),
-    ("uffd_copy", "uffd_copy(x, 3);"),
-    ("uffd_zeropage", "uffd_zeropage(x);"),
-    ("uffd_continue", "uffd_continue(m);"),
-    ("pagemap", "r0 = pagemap(x);"),
-    ("swapoff", "swapoff();"),
-    ("move_pages", "move_pages(x);"),
-    ("lru_add_drain", "lru_add_drain();"),
-];
 
 /// A call and the register for its result.
 pub(super) fn call<'t>(
@@ -98,10 +54,6 @@ pub(super) fn call<'t>(
     };
     let call = call.filter(|_| args.finish(scope).is_some());
     let result = result_register(scope, target);
-    if let Some(Some(reg)) = result {
-        // Set even where the call was refused, so that its uses are not reported as well.
-        thread.registers.insert(reg);
-    }
     Some((result?, call?))
 }
 

@@ -1,48 +1,38 @@
 //! The condition and `locations`: everything they ask for must exist.
 
+use std::collections::BTreeSet;
+
 use super::args::one_cell;
-use super::calls::CALLS;
 use super::init::unknown_word;
-use super::kernel::ACTIVITIES;
-use super::scope::{Scope, Thing, is_register, register_number};
+use super::scope::{Reach, Scope, Thing, is_register, register_number};
 use super::stmts::ThreadScope;
 use crate::ast::{
-    Address, AddressCell, Atom, AtomKind, Comparison, Condition, Ending, Errno, Expected, Kernel,
-    Kind, Location, ProcessId, Prop, Reg, ShownLocation, ThreadId,
+    Address, AddressCell, Atom, AtomKind, Comparison, Condition, Ending, Errno, Expected, Kind,
+    Location, ProcessId, Prop, Reg, ShownLocation, ThreadId,
 };
 use crate::diagnostic::{Code, Diagnostic};
-use crate::parse::syntax::{Name, RawAtom, RawExpected, RawPlace, RawProp, RawTest};
+use crate::parse::syntax::{
+    Body, Name, RawAtom, RawExpected, RawPlace, RawProp, RawSource, RawTest,
+};
+use crate::reference::{ACTIVITIES, ATOMS, CALLS, HAZARDS};
 use crate::suggest::{did_you_mean, nearest};
-
-/// The hazards that are documented: H1 to this.
-const HAZARDS: u8 = 8;
-
-/// Atoms written like calls, with an example.
-const ATOMS: [(&str, &str); 11] = [
-    ("swapped", "swapped(A:x)"),
-    ("present", "present(A:x)"),
-    ("writable", "writable(A:x)"),
-    ("softdirty", "softdirty(A:x)"),
-    ("copied", "copied(A:x)"),
-    ("merged", "merged(A:x)"),
-    ("trapped", "trapped(A:x)"),
-    ("same", "same(A:x, B:x)"),
-    ("refused", "refused(reclaim)"),
-    ("violates", "violates(lost-write)"),
-    ("hazard", "hazard(H1)"),
-];
 
 /// Checks both; nothing where the test has no condition.
 pub(super) fn check<'t>(
     scope: &mut Scope<'t>,
     threads: &mut [ThreadScope<'t>],
-    kernel: &[Kernel],
     raw: &RawTest<'t>,
 ) -> Option<(Condition, Vec<ShownLocation>)> {
+    let mut named = BTreeSet::new();
+    let mut broken = false;
+    for block in &raw.blocks {
+        broken |= names(&block.body, &mut named);
+    }
     let mut checker = Checker {
         scope,
         threads,
-        kernel,
+        named,
+        broken,
     };
     let mut locations = Vec::new();
     for shown in &raw.locations {
@@ -65,10 +55,26 @@ pub(super) fn check<'t>(
     ))
 }
 
+/// Collects the names of calls; was some statement not parsed?
+fn names<'t>(body: &Body<'t>, named: &mut BTreeSet<&'t str>) -> bool {
+    let mut broken = body.broken;
+    for stmt in &body.stmts {
+        let RawSource::Call(call) = &stmt.source else {
+            continue;
+        };
+        named.insert(call.name.text);
+        broken |= call.body.as_ref().is_some_and(|body| names(body, named));
+    }
+    broken
+}
+
 struct Checker<'c, 't> {
     scope: &'c mut Scope<'t>,
     threads: &'c mut [ThreadScope<'t>],
-    kernel: &'c [Kernel],
+    /// The calls and activities of the test, those that were refused among them.
+    named: BTreeSet<&'t str>,
+    /// Some statement did not parse, so `named` may lack something.
+    broken: bool,
 }
 
 impl<'t> Checker<'_, 't> {
@@ -270,7 +276,7 @@ impl<'t> Checker<'_, 't> {
             }
             _ => {
                 let page = self.scope.page(name)?;
-                self.scope.must_have(process, page, raw.span)?;
+                self.scope.must_have(process, page, raw.span, Reach::Any)?;
                 let cell = one_cell(self.scope, page, name.text, raw.cell)?;
                 Some(Location::Cell(AddressCell {
                     process,
@@ -302,6 +308,9 @@ impl<'t> Checker<'_, 't> {
         let owner = self.scope.thread_name(id);
         if !is_register(name.text) {
             let process = thread.process;
+            if thread.may_have(name.text) {
+                return None;
+            }
             let mut diagnostic = Diagnostic::new(
                 Code::UnknownName,
                 name.span,
@@ -369,7 +378,7 @@ impl<'t> Checker<'_, 't> {
             _ => {
                 let page = self.scope.page(name)?;
                 let process = ProcessId(0);
-                self.scope.must_have(process, page, raw.span)?;
+                self.scope.must_have(process, page, raw.span, Reach::Any)?;
                 let cell = one_cell(self.scope, page, name.text, raw.cell)?;
                 Some(Location::Cell(AddressCell {
                     process,
@@ -474,7 +483,8 @@ impl<'t> Checker<'_, 't> {
             None => ProcessId(0),
         };
         let page = self.scope.page(place.name)?;
-        self.scope.must_have(process, page, place.span)?;
+        self.scope
+            .must_have(process, page, place.span, Reach::Any)?;
         if let Some(number) = place.cell {
             return self.scope.none(
                 Diagnostic::new(Code::Arguments, number.span, "this is asked of whole pages")
@@ -488,10 +498,10 @@ impl<'t> Checker<'_, 't> {
         let word = bare(self.scope, place, "refused(reclaim)")?;
         let known = CALLS
             .iter()
-            .chain(&ACTIVITIES)
+            .chain(ACTIVITIES)
             .find(|(name, _)| *name == word.text);
         let Some((name, _)) = known else {
-            let names = CALLS.iter().chain(&ACTIVITIES).map(|(name, _)| *name);
+            let names = CALLS.iter().chain(ACTIVITIES).map(|(name, _)| *name);
             return self.scope.none(
                 Diagnostic::new(
                     Code::UnknownCall,
@@ -503,18 +513,7 @@ impl<'t> Checker<'_, 't> {
                 ),
             );
         };
-        let calls = self
-            .threads
-            .iter()
-            .flat_map(|t| &t.stmts)
-            .map(|stmt| stmt.call.name());
-        let activities = self
-            .kernel
-            .iter()
-            .flat_map(|k| &k.activities)
-            .map(|a| a.activity.name());
-        let broken = self.threads.iter().any(|thread| thread.broken);
-        if broken || calls.chain(activities).any(|used| used == *name) {
+        if self.broken || self.named.contains(name) {
             return Some(AtomKind::Refused(name));
         }
         self.scope.none(

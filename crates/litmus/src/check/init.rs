@@ -1,7 +1,7 @@
 //! Declarations: who and what there is before the first step.
 
 use super::attributes;
-use super::scope::{Scope, Thing, is_register};
+use super::scope::{Reach, Scope, Thing, is_register};
 use crate::Span;
 use crate::ast::{
     Attributes, Contents, Failure, File, FileId, FileSystem, Heat, PageId, PageInit, Pipe, PipeId,
@@ -531,7 +531,7 @@ fn tlb<'t>(
         }
         for name in names {
             let page = scope.page(*name)?;
-            scope.must_have(head.process, page, name.span)?;
+            scope.must_have(head.process, page, name.span, Reach::Own)?;
             pages.push(page);
         }
     }

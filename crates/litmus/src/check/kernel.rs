@@ -1,24 +1,13 @@
 //! `kernel` blocks.
 
 use super::args::Args;
-use super::calls::{CALLS, remote_advice};
+use super::calls::remote_advice;
 use super::scope::Scope;
 use crate::ast::{Activity, Kernel, KernelStmt, ProcessId};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::limits::{MAX_KERNEL, MAX_STMTS};
 use crate::parse::syntax::{Block, Head, RawCall, RawSource, RawStmt};
-
-/// Every activity, with an example.
-pub(super) const ACTIVITIES: [(&str, &str); 8] = [
-    ("reclaim", "reclaim(x);"),
-    ("ksm", "ksm(x, y);"),
-    ("migrate", "migrate(x);"),
-    ("numa_scan", "numa_scan(x);"),
-    ("swapoff", "swapoff();"),
-    ("lru_add_drain", "lru_add_drain();"),
-    ("clear_refs", "clear_refs(A);"),
-    ("madvise", "madvise(A:x, MADV_PAGEOUT);"),
-];
+use crate::reference::{ACTIVITIES, CALLS};
 
 pub(super) fn blocks<'t>(scope: &mut Scope<'t>, blocks: &[Block<'t>]) -> Vec<Kernel> {
     let mut kernel = Vec::new();

@@ -31,7 +31,7 @@ pub(crate) fn check<'t>(
     let environment = init::environment(&mut scope, &raw.decls);
     let mut threads = stmts::threads(&mut scope, &programs);
     let kernel = kernel::blocks(&mut scope, &raw.blocks);
-    let condition = condition::check(&mut scope, &mut threads, &kernel, raw);
+    let condition = condition::check(&mut scope, &mut threads, raw);
     let head = results::head(&mut scope, text, lexed, raw);
     if !scope.diagnostics.iter().any(Diagnostic::is_error) {
         unused(&mut scope, &raw.decls);

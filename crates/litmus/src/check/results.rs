@@ -30,6 +30,7 @@ pub(super) fn head(
     for comment in &lexed.comments {
         let in_head = raw.name.span.end <= comment.span.start && comment.span.end <= raw.head_end;
         if !in_head {
+            misplaced(scope, text, comment);
             continue;
         }
         for line in lines(text, comment) {
@@ -53,6 +54,23 @@ pub(super) fn head(
         .map_or(first, |at| at + 1);
     head.doc = doc[first..last].join("\n");
     head
+}
+
+/// Complains of `Result:` lines where nobody would look for them.
+fn misplaced(scope: &mut Scope<'_>, text: &str, comment: &Comment) {
+    for line in lines(text, comment)
+        .into_iter()
+        .filter(|line| line.text(text).starts_with("Result:"))
+    {
+        scope.report(
+            Diagnostic::new(
+                Code::ResultLine,
+                line,
+                "a `Result:` line stands in the wrong place",
+            )
+            .help("results belong between the test's name and its first `{`"),
+        );
+    }
 }
 
 /// The lines of a comment without delimiters, leading stars and blanks at the ends.

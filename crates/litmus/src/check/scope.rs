@@ -38,6 +38,15 @@ pub(super) struct ThreadHead {
     pub(super) span: Span,
 }
 
+/// Whose memory may be named.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Reach {
+    /// That of one process.
+    Own,
+    /// That of any process, as `B:x`.
+    Any,
+}
+
 /// Everything that is known by name, and the complaints so far.
 #[derive(Default)]
 pub(super) struct Scope<'t> {
@@ -218,8 +227,14 @@ impl<'t> Scope<'t> {
         }
     }
 
-    /// Complains unless the process has the page.
-    pub(super) fn must_have(&mut self, process: ProcessId, page: PageId, span: Span) -> Option<()> {
+    /// Complains unless the process has the page; `reach` says what else could be written there.
+    pub(super) fn must_have(
+        &mut self,
+        process: ProcessId,
+        page: PageId,
+        span: Span,
+        reach: Reach,
+    ) -> Option<()> {
         if has_page(&self.processes, &self.pages, process, page) {
             return Some(());
         }
@@ -239,13 +254,13 @@ impl<'t> Scope<'t> {
             ),
         )
         .label(format!("`{}` is in {}", init.name, holders.join(", ")))
-        .note(init.name_span, "declared here")
-        .help(format!(
-            "add `in {process_name}` to its declaration, or name the process: `{}:{}`",
-            self.processes[init.owner.index()].name,
-            init.name
-        ));
-        self.none(diagnostic)
+        .note(init.name_span, "declared here");
+        let owner = &self.processes[init.owner.index()].name;
+        let help = match reach {
+            Reach::Own => format!("add `in {process_name}` to its declaration"),
+            Reach::Any => format!("name the process: `{owner}:{}`", init.name),
+        };
+        self.none(diagnostic.help(help))
     }
 
     /// The number of a cell of something with `cells` of them.

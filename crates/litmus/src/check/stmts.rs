@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::args::{Operand, bare_register, one_cell, operand, own_process};
 use super::calls;
-use super::scope::{Scope, ThreadHead, is_register, register_number};
+use super::scope::{Reach, Scope, ThreadHead, is_register, register_number};
 use super::threads::Programs;
 use crate::Span;
 use crate::ast::{
@@ -24,8 +24,10 @@ pub(super) struct ThreadScope<'t> {
     /// Set so far.
     pub(super) registers: BTreeSet<Reg>,
     pub(super) handles: Vec<HandleScope<'t>>,
-    /// Some statement did not parse or was refused: what is not set is not reported.
+    /// Some statement did not parse: what is not set is not reported.
     pub(super) broken: bool,
+    /// Handles whose making was refused: their uses are not reported as well.
+    lost: BTreeSet<&'t str>,
     /// The `exit` and the statements after it.
     dead: Option<(Span, Span)>,
 }
@@ -73,8 +75,13 @@ impl<'t> ThreadScope<'t> {
         Some(id)
     }
 
+    /// May a name that is not known here be a handle all the same?
+    pub(super) fn may_have(&self, name: &str) -> bool {
+        self.broken || self.lost.contains(name)
+    }
+
     fn no_handle<T>(&self, scope: &mut Scope<'t>, name: Name<'t>) -> Option<T> {
-        if self.broken {
+        if self.may_have(name.text) {
             return None;
         }
         let known = self.handles.iter().map(|handle| handle.name);
@@ -89,6 +96,18 @@ impl<'t> ThreadScope<'t> {
             .label("not made by an earlier statement of this thread")
             .help(help),
         )
+    }
+
+    /// A statement was refused: what it would have set or made counts as such, so that its uses are not reported as well.
+    fn refused(&mut self, target: Option<&RawPlace<'t>>) {
+        let Some(name) = target.map(|target| target.name.text) else {
+            return;
+        };
+        let number = name
+            .strip_prefix('r')
+            .and_then(|number| number.parse().ok());
+        self.registers.extend(number.map(Reg));
+        self.lost.insert(name);
     }
 
     /// `wait`, `unregister`, `release`.
@@ -132,6 +151,7 @@ pub(super) fn threads<'t>(
             registers: BTreeSet::new(),
             handles: Vec::new(),
             broken: body.is_some_and(|body| body.broken),
+            lost: BTreeSet::new(),
             dead: None,
         };
         if let Some(body) = body {
@@ -168,7 +188,7 @@ fn statements<'t>(
                 }
                 thread.stmts.push(stmt);
             }
-            None => thread.broken = true,
+            None => thread.refused(raw.target.as_ref()),
         }
     }
 }
@@ -202,10 +222,7 @@ fn access<'t>(
 ) -> Option<(Option<Reg>, Call)> {
     if bare_register(target) {
         let reg = Reg(register_number(scope, target.name)?);
-        // Set whatever becomes of the load, so that its uses are not reported as well.
-        let call = load(scope, thread, source);
-        thread.registers.insert(reg);
-        return Some((Some(reg), call?));
+        return Some((Some(reg), load(scope, thread, source)?));
     }
     let value = match operand(scope, thread, source) {
         Operand::Value(value) => value?,
@@ -295,11 +312,12 @@ fn memory<'t>(
         let cell = one_cell(scope, page, name.text, place.cell)?;
         return Some(Memory::Handle(found, cell));
     }
-    if thread.broken && !scope.things.contains_key(name.text) && !is_register(name.text) {
+    let unknown = !scope.things.contains_key(name.text) && !is_register(name.text);
+    if unknown && thread.may_have(name.text) {
         return None;
     }
     let page = scope.page(name)?;
-    scope.must_have(thread.process, page, place.span)?;
+    scope.must_have(thread.process, page, place.span, Reach::Own)?;
     let cell = one_cell(scope, page, name.text, place.cell)?;
     Some(Memory::Cell(Cell { page, cell }))
 }

@@ -34,7 +34,20 @@ pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
     let condition_end = raw
         .condition
         .map_or(text.len(), |condition| condition.span.end);
-    Ok(Formatter::new(text, &lexed).run(condition_end))
+    let laid_out = Formatter::new(text, &lexed).run(condition_end);
+    // What is too long to be read again is no layout of it.
+    if laid_out.len() > limits::MAX_TEXT {
+        return Err(vec![crate::too_long(&source)]);
+    }
+    Ok(laid_out)
+}
+
+/// Tokens that will be a line, and what goes with it.
+struct Item<'t> {
+    pieces: Pieces<'t>,
+    blank_before: bool,
+    /// Comments inside of it that cannot stand in the line.
+    comments: Vec<Comment>,
 }
 
 /// A line of the output, or several where what it holds is too long or is a comment of several lines.
@@ -74,13 +87,13 @@ impl<'t, 'l> Formatter<'t, 'l> {
 
     fn run(mut self, condition_end: usize) -> String {
         self.comments_before(0);
-        self.item(0, Mode::Body, |_, at| at == 2);
+        self.test_name();
         loop {
             self.comments_before(0);
             match (self.tok(), self.word()) {
                 (Tok::End, _) => break,
                 (Tok::Semicolon, _) => self.skip(),
-                (Tok::OpenBrace, _) => self.block(0, Pieces::new(Mode::Body), Inside::Decls),
+                (Tok::OpenBrace, _) => self.init(),
                 (_, "locations") => self.item(0, Mode::Condition, |this, at| {
                     this.tokens[at - 1].tok == Tok::CloseBracket && this.closes_locations(at - 1)
                 }),
@@ -146,80 +159,29 @@ impl<'t, 'l> Formatter<'t, 'l> {
             }
             let beside = !self.broken(self.end, comment.span.start) && self.end > 0;
             let text = comment_text(self.text, comment, indent);
-            match self.lines.last_mut() {
-                Some(line) if beside && !text.contains('\n') => line.trailing.push(text),
-                _ => {
-                    let blank_before = self.blank_before(comment.span.start);
-                    self.lines.push(Line {
-                        indent,
-                        text,
-                        blank_before,
-                        trailing: Vec::new(),
-                    });
-                }
+            if !(beside && self.put_beside(&text)) {
+                let blank_before = self.blank_before(comment.span.start);
+                self.line(indent, text, blank_before);
             }
             self.end = comment.span.end;
             self.comment += 1;
         }
     }
 
-    /// Takes tokens up to the one at which `ends` says to stop, and the comments among them. A comment that cannot stand inside of a line goes
-    /// before it.
-    fn collect(
-        &mut self,
-        indent: usize,
-        pieces: &mut Pieces<'t>,
-        ends: impl Fn(&Self, usize) -> bool,
-    ) -> bool {
-        let mut blank_before = self.blank_before(self.tokens[self.at].span.start);
-        let mut first = true;
-        while self.tok() != Tok::End && (first || !ends(self, self.at)) {
-            let Token { tok, span } = self.tokens[self.at];
-            while let Some(comment) = self
-                .comments
-                .get(self.comment)
-                .filter(|c| c.span.start < span.start)
-            {
-                let inline = comment.span.text(self.text);
-                if comment.kind == CommentKind::Block && !inline.contains('\n') {
-                    pieces.comment(inline);
-                } else {
-                    let text = comment_text(self.text, comment, indent);
-                    self.lines.push(Line {
-                        indent,
-                        text,
-                        blank_before,
-                        trailing: Vec::new(),
-                    });
-                    blank_before = false;
-                }
-                self.comment += 1;
-            }
-            // `locations [x; y;]` has one semicolon too many.
-            let needless = pieces.mode() == Mode::Condition
-                && tok == Tok::Semicolon
-                && matches!(
-                    self.tokens[self.at + 1].tok,
-                    Tok::CloseBracket | Tok::Semicolon
-                );
-            if !needless {
-                pieces.token(tok, span.text(self.text));
-            }
-            self.end = span.end;
-            self.at += 1;
-            first = false;
+    /// Puts a comment at the end of the last line, where it can stand there.
+    fn put_beside(&mut self, comment: &str) -> bool {
+        let Some(line) = self.lines.last_mut() else {
+            return false;
+        };
+        let last = line.trailing.last().unwrap_or(&line.text);
+        if comment.contains('\n') || last.starts_with("//") {
+            return false;
         }
-        blank_before
+        line.trailing.push(comment.to_owned());
+        true
     }
 
-    /// One item in lines of its own.
-    fn item(&mut self, indent: usize, mode: Mode, ends: impl Fn(&Self, usize) -> bool) {
-        let mut pieces = Pieces::new(mode);
-        let blank_before = self.collect(indent, &mut pieces, ends);
-        if mode == Mode::Condition {
-            pieces.drop_last(Tok::Semicolon);
-        }
-        let text = pieces.filled(indent);
+    fn line(&mut self, indent: usize, text: String, blank_before: bool) {
         self.lines.push(Line {
             indent,
             text,
@@ -228,79 +190,146 @@ impl<'t, 'l> Formatter<'t, 'l> {
         });
     }
 
-    /// A thread or `kernel` block.
-    fn head_and_block(&mut self) {
-        let mut pieces = Pieces::new(Mode::Body);
-        let blank_before = self.collect(0, &mut pieces, |this, at| {
-            this.tokens[at].tok == Tok::OpenBrace
-        });
-        self.block_after(0, pieces, Inside::Stmts, blank_before);
+    /// Takes tokens up to the one at which `ends` says to stop, and the comments among them.
+    fn collect(&mut self, mode: Mode, ends: impl Fn(&Self, usize) -> bool) -> Item<'t> {
+        let blank_before = self.blank_before(self.tokens[self.at].span.start);
+        let mut item = Item {
+            pieces: Pieces::new(mode),
+            blank_before,
+            comments: Vec::new(),
+        };
+        let start = self.at;
+        while self.tok() != Tok::End && (self.at == start || !ends(self, self.at)) {
+            let Token { tok, span } = self.tokens[self.at];
+            while let Some(comment) = self
+                .comments
+                .get(self.comment)
+                .filter(|c| c.span.start < span.start)
+            {
+                let inline = comment.span.text(self.text);
+                if comment.kind == CommentKind::Block && !inline.contains('\n') {
+                    item.pieces.comment(inline);
+                } else {
+                    item.comments.push(*comment);
+                }
+                self.comment += 1;
+            }
+            // `locations [x; y;]` has one semicolon too many.
+            let needless = mode == Mode::Condition
+                && tok == Tok::Semicolon
+                && matches!(
+                    self.tokens[self.at + 1].tok,
+                    Tok::CloseBracket | Tok::Semicolon
+                );
+            if !needless {
+                item.pieces.token(tok, span.text(self.text));
+            }
+            self.end = span.end;
+            self.at += 1;
+        }
+        item
     }
 
-    fn block(&mut self, indent: usize, head: Pieces<'t>, inside: Inside) {
+    /// The comments of an item that cannot stand inside of its line go after it: what stands before the first thread is documentation.
+    fn comments_after(&mut self, comments: &[Comment], indent: usize) {
+        for comment in comments {
+            let text = comment_text(self.text, comment, indent);
+            if !self.put_beside(&text) {
+                self.line(indent, text, false);
+            }
+        }
+    }
+
+    /// `MM name`. What stands inside of it is no documentation, and goes before it.
+    fn test_name(&mut self) {
+        let item = self.collect(Mode::Body, |_, at| at == 2);
+        for comment in &item.comments {
+            self.line(0, comment_text(self.text, comment, 0), false);
+        }
+        self.line(0, item.pieces.flat(), item.blank_before);
+    }
+
+    /// One item in lines of its own.
+    fn item(&mut self, indent: usize, mode: Mode, ends: impl Fn(&Self, usize) -> bool) {
+        let mut item = self.collect(mode, ends);
+        if mode == Mode::Condition {
+            item.pieces.drop_last(Tok::Semicolon);
+        }
+        self.line(indent, item.pieces.filled(indent), item.blank_before);
+        self.comments_after(&item.comments, indent);
+    }
+
+    /// A thread or `kernel` block.
+    fn head_and_block(&mut self) {
+        let head = self.collect(Mode::Body, |this, at| this.tokens[at].tok == Tok::OpenBrace);
+        self.block(0, head, Inside::Stmts);
+    }
+
+    /// The declarations.
+    fn init(&mut self) {
         let blank_before = self.blank_before(self.tokens[self.at].span.start);
-        self.block_after(indent, head, inside, blank_before);
+        let head = Item {
+            pieces: Pieces::new(Mode::Body),
+            blank_before,
+            comments: Vec::new(),
+        };
+        self.block(0, head, Inside::Decls);
     }
 
     /// `{ ... }` after its head: in one line if it was and fits.
-    fn block_after(
-        &mut self,
-        indent: usize,
-        mut head: Pieces<'t>,
-        inside: Inside,
-        blank_before: bool,
-    ) {
+    fn block(&mut self, indent: usize, mut head: Item<'t>, inside: Inside) {
         let close = self.matching_brace();
-        let (start, end) = (self.tokens[self.at].span.start, self.tokens[close].span.end);
+        if let Some(text) = self.one_line(close, &head.pieces, indent, inside) {
+            self.line(indent, text, head.blank_before);
+            self.comments_after(&head.comments, indent);
+            self.at = close + 1;
+            self.end = self.tokens[close].span.end;
+            return;
+        }
+        head.pieces.token(Tok::OpenBrace, "{");
+        self.line(indent, head.pieces.filled(indent), head.blank_before);
+        self.comments_after(&head.comments, indent + INDENT);
+        self.skip();
+        self.inside(indent + INDENT, inside);
+        self.line(indent, "}".to_owned(), false);
+        self.skip();
+    }
+
+    /// A block and its head in one line, where that may be.
+    fn one_line(
+        &self,
+        close: usize,
+        head: &Pieces<'t>,
+        indent: usize,
+        inside: Inside,
+    ) -> Option<String> {
+        let block = &self.tokens[self.at..=close];
+        let (start, end) = (block[0].span.start, block[block.len() - 1].span.end);
+        let empty = block[1..block.len() - 1]
+            .iter()
+            .all(|token| token.tok == Tok::Semicolon);
         let has_comment = self
             .comments
             .get(self.comment)
             .is_some_and(|c| c.span.start < end);
-        let one_line = close == self.at + 1 || !self.broken(start, end);
-        if one_line && !has_comment {
-            let mut flat = head.clone();
-            for token in &self.tokens[self.at..=close] {
-                let needless = matches!(flat.last_tok(), Some(Tok::Semicolon | Tok::OpenBrace))
-                    || self.ends_fork(flat.last_tok(), token);
-                if token.tok != Tok::Semicolon || !needless {
-                    flat.token(token.tok, token.span.text(self.text));
-                }
-            }
-            let text = flat.flat();
-            let fits = indent + text.chars().count() <= WIDTH;
-            if (fits && inside == Inside::Stmts) || close == self.at + 1 {
-                self.lines.push(Line {
-                    indent,
-                    text,
-                    blank_before,
-                    trailing: Vec::new(),
-                });
-                self.at = close + 1;
-                self.end = end;
-                return;
+        if has_comment || (self.broken(start, end) && !empty) {
+            return None;
+        }
+        let mut flat = head.clone();
+        for token in block {
+            // `;;`, `{ ;` and the `;` after the block of a `fork`.
+            let needless = token.tok == Tok::Semicolon
+                && matches!(
+                    flat.last_tok(),
+                    Some(Tok::Semicolon | Tok::OpenBrace | Tok::CloseBrace)
+                );
+            if !needless {
+                flat.token(token.tok, token.span.text(self.text));
             }
         }
-        head.token(Tok::OpenBrace, "{");
-        self.lines.push(Line {
-            indent,
-            text: head.filled(indent),
-            blank_before,
-            trailing: Vec::new(),
-        });
-        self.skip();
-        self.inside(indent + INDENT, inside);
-        self.lines.push(Line {
-            indent,
-            text: "}".to_owned(),
-            blank_before: false,
-            trailing: Vec::new(),
-        });
-        self.skip();
-    }
-
-    /// Is this the `;` after the block of a `fork`?
-    fn ends_fork(&self, last: Option<Tok>, token: &Token) -> bool {
-        last == Some(Tok::CloseBrace) && token.tok == Tok::Semicolon
+        let text = flat.flat();
+        let fits = inside == Inside::Stmts && indent + text.chars().count() <= WIDTH;
+        (fits || empty).then_some(text)
     }
 
     /// The items of a block, up to its `}`.
@@ -327,23 +356,16 @@ impl<'t, 'l> Formatter<'t, 'l> {
 
     /// A statement; that of a `fork` with its block.
     fn stmt(&mut self, indent: usize) {
-        let mut pieces = Pieces::new(Mode::Body);
-        let blank_before = self.collect(indent, &mut pieces, |this, at| {
-            let after_call = this.tokens[at - 1].tok == Tok::CloseParen;
-            this.tokens[at - 1].tok == Tok::Semicolon
-                || (after_call && this.tokens[at].tok == Tok::OpenBrace)
+        let item = self.collect(Mode::Body, |this, at| {
+            let before = this.tokens[at - 1].tok;
+            before == Tok::Semicolon
+                || (before == Tok::CloseParen && this.tokens[at].tok == Tok::OpenBrace)
         });
-        if self.tok() == Tok::OpenBrace && pieces.last_tok() == Some(Tok::CloseParen) {
-            self.block_after(indent, pieces, Inside::Stmts, blank_before);
-        } else {
-            let text = pieces.filled(indent);
-            self.lines.push(Line {
-                indent,
-                text,
-                blank_before,
-                trailing: Vec::new(),
-            });
+        if self.tok() == Tok::OpenBrace && item.pieces.last_tok() == Some(Tok::CloseParen) {
+            return self.block(indent, item, Inside::Stmts);
         }
+        self.line(indent, item.pieces.filled(indent), item.blank_before);
+        self.comments_after(&item.comments, indent);
     }
 
     /// The `}` of the `{` that is next.

@@ -39,10 +39,6 @@ impl<'t> Pieces<'t> {
         }
     }
 
-    pub(super) fn mode(&self) -> Mode {
-        self.mode
-    }
-
     pub(super) fn token(&mut self, tok: Tok, text: &'t str) {
         self.pieces.push(Piece {
             tok: Some(tok),

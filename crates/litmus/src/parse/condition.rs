@@ -20,7 +20,7 @@ pub(super) fn condition<'t>(cursor: &mut Cursor<'t, '_>) -> Option<RawCondition<
         }),
         Err(Failed) => {
             while !matches!(cursor.tok(), Tok::End | Tok::Semicolon | Tok::CloseBrace)
-                && !super::at_block(cursor)
+                && !cursor.at_part()
             {
                 cursor.bump();
             }
@@ -265,11 +265,11 @@ pub(super) fn locations<'t>(cursor: &mut Cursor<'t, '_>, shown: &mut Vec<RawAtom
                     Ok(atom) => shown.push(atom),
                     Err(Failed) => {
                         while !matches!(cursor.tok(), Tok::CloseBracket | Tok::Semicolon | Tok::End)
-                            && !super::at_block(cursor)
+                            && !cursor.at_part()
                         {
                             cursor.bump();
                         }
-                        if cursor.tok() == Tok::End || super::at_block(cursor) {
+                        if cursor.tok() == Tok::End || cursor.at_part() {
                             return;
                         }
                     }

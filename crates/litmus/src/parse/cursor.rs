@@ -1,5 +1,6 @@
 //! The tokens ahead, and what to do when the next one is wrong.
 
+use super::is_thread_name;
 use super::syntax::{Name, Number};
 use crate::Span;
 use crate::diagnostic::{Code, Diagnostic};
@@ -66,6 +67,20 @@ impl<'t, 'l> Cursor<'t, 'l> {
     /// The next token where it is a name or keyword.
     pub(crate) fn word(&self) -> Option<&'t str> {
         (self.tok() == Tok::Ident).then(|| self.span().text(self.text))
+    }
+
+    /// Does another part of the test begin here? None may be inside of a block.
+    pub(crate) fn at_part(&self) -> bool {
+        let next = self.tok_ahead(1);
+        match self.word() {
+            Some("exists" | "forall") => next == Tok::OpenParen,
+            Some("locations") => next == Tok::OpenBracket,
+            Some("kernel") => matches!(next, Tok::OpenBrace | Tok::Star),
+            Some(word) if is_thread_name(word) => {
+                next == Tok::OpenBrace || self.token(1).span.text(self.text) == "in"
+            }
+            _ => self.tok() == Tok::Tilde && self.token(1).span.text(self.text) == "exists",
+        }
     }
 
     /// Takes one token; the end stays.
@@ -202,12 +217,25 @@ impl<'t, 'l> Cursor<'t, 'l> {
         self.fail(diagnostic)
     }
 
-    /// Skips to the next `;` of this block and takes it, or to the `}` that ends the block and leaves it. Blocks inside are skipped whole.
+    /// After a failure inside of `{ 1, 2 }`: skips its `}`, unless the statement ends before.
+    pub(crate) fn leave_list<T>(&mut self, parsed: Parsed<T>) -> Parsed<T> {
+        if parsed.is_err() {
+            while !matches!(self.tok(), Tok::CloseBrace | Tok::Semicolon | Tok::End) {
+                self.bump();
+            }
+            self.eat(Tok::CloseBrace);
+        }
+        parsed
+    }
+
+    /// Skips to the next `;` of this block and takes it, or to the `}` that ends the block and leaves it. Blocks inside are skipped whole. Another
+    /// part of the test ends it too: some `}` was forgotten.
     pub(crate) fn recover(&mut self) {
         let mut depth = 0usize;
         loop {
             match self.tok() {
                 Tok::End => return,
+                _ if self.at_part() => return,
                 Tok::Semicolon if depth == 0 => {
                     self.bump();
                     return;

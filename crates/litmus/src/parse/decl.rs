@@ -20,7 +20,7 @@ pub(super) fn init<'t>(cursor: &mut Cursor<'t, '_>, decls: &mut Vec<Decl<'t>>) {
                 cursor.bump();
                 return;
             }
-            Tok::End => {
+            _ if cursor.tok() == Tok::End || cursor.at_part() => {
                 cursor.report(
                     Diagnostic::new(Code::OpenBracket, open, "the declarations have no end")
                         .label("this `{` is never closed"),
@@ -162,6 +162,16 @@ fn values(cursor: &mut Cursor<'_, '_>) -> Parsed<Values> {
         });
     }
     cursor.expect(Tok::OpenBrace, help)?;
+    let numbers = numbers(cursor, help);
+    let numbers = cursor.leave_list(numbers)?;
+    Ok(Values {
+        numbers,
+        span: cursor.since(start),
+    })
+}
+
+/// `1, 2 }`
+fn numbers(cursor: &mut Cursor<'_, '_>, help: &str) -> Parsed<Vec<Number>> {
     let mut numbers = vec![cursor.expect_number("a value", help)?];
     while cursor.eat(Tok::Comma).is_some() {
         if cursor.tok() == Tok::CloseBrace {
@@ -169,15 +179,11 @@ fn values(cursor: &mut Cursor<'_, '_>) -> Parsed<Values> {
         }
         numbers.push(cursor.expect_number("a value", help)?);
     }
-    if cursor.tok() != Tok::CloseBrace {
+    if cursor.eat(Tok::CloseBrace).is_none() {
         let diagnostic = cursor.unexpected("`,` or `}`").help(help);
         return cursor.fail(diagnostic);
     }
-    cursor.bump();
-    Ok(Values {
-        numbers,
-        span: cursor.since(start),
-    })
+    Ok(numbers)
 }
 
 /// `clean, batch(P0), in B`, up to the `;`.

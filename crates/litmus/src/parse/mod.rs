@@ -161,7 +161,7 @@ fn block<'t>(cursor: &mut Cursor<'t, '_>, head: Parsed<Head<'t>>, blocks: &mut V
         cursor.tok(),
         Tok::OpenBrace | Tok::CloseBrace | Tok::Semicolon | Tok::End
     ) {
-        if at_block(cursor) {
+        if cursor.at_part() {
             return;
         }
         cursor.bump();
@@ -173,13 +173,6 @@ fn block<'t>(cursor: &mut Cursor<'t, '_>, head: Parsed<Head<'t>>, blocks: &mut V
     if let Ok(head) = head {
         blocks.push(Block { head, span, body });
     }
-}
-
-/// Does a part of the test begin here?
-fn at_block(cursor: &Cursor<'_, '_>) -> bool {
-    cursor.word().is_some_and(|word| {
-        matches!(word, "exists" | "forall" | "locations" | "kernel") || is_thread_name(word)
-    })
 }
 
 /// Something that begins no part of a test: one complaint, and on to the next part.
@@ -218,7 +211,7 @@ fn stray(cursor: &mut Cursor<'_, '_>) {
                 cursor.bump();
                 return;
             }
-            _ if depth == 0 && (at_block(cursor) || cursor.tok() == Tok::Tilde) => return,
+            _ if cursor.at_part() => return,
             _ => {}
         }
         cursor.bump();

@@ -22,7 +22,7 @@ fn nested<'t>(cursor: &mut Cursor<'t, '_>, depth: usize) -> Body<'t> {
                 body.span = cursor.since(open);
                 return body;
             }
-            Tok::End => {
+            _ if cursor.tok() == Tok::End || cursor.at_part() => {
                 cursor.report(
                     Diagnostic::new(Code::OpenBracket, open, "this block has no end")
                         .label("this `{` is never closed"),
@@ -152,15 +152,8 @@ fn argument<'t>(cursor: &mut Cursor<'t, '_>, what: &str) -> Parsed<RawArgument<'
         Tok::Number => Ok(RawArgument::Number(cursor.expect_number(what, "")?)),
         Tok::OpenBrace => {
             let start = cursor.bump();
-            let mut items = Vec::new();
-            while cursor.tok() != Tok::CloseBrace {
-                items.push(item(cursor)?);
-                if cursor.eat(Tok::Comma).is_none() && cursor.tok() != Tok::CloseBrace {
-                    let diagnostic = cursor.unexpected("`,` or `}`");
-                    return cursor.fail(diagnostic);
-                }
-            }
-            cursor.bump();
+            let items = items(cursor);
+            let items = cursor.leave_list(items)?;
             Ok(RawArgument::List {
                 items,
                 span: cursor.since(start),
@@ -179,6 +172,19 @@ fn argument<'t>(cursor: &mut Cursor<'t, '_>, what: &str) -> Parsed<RawArgument<'
             cursor.fail(diagnostic)
         }
     }
+}
+
+/// `3, r0 }`
+fn items<'t>(cursor: &mut Cursor<'t, '_>) -> Parsed<Vec<RawArgument<'t>>> {
+    let mut items = Vec::new();
+    while cursor.eat(Tok::CloseBrace).is_none() {
+        items.push(item(cursor)?);
+        if cursor.eat(Tok::Comma).is_none() && cursor.tok() != Tok::CloseBrace {
+            let diagnostic = cursor.unexpected("`,` or `}`");
+            return cursor.fail(diagnostic);
+        }
+    }
+    Ok(items)
 }
 
 /// A place or a number: lists do not nest.

@@ -160,6 +160,7 @@ impl Shown<'_, PageInit> {
             lazy,
             protnone,
             tracked,
+            crowded,
             uffd,
         } = &self.item.attributes;
         let mut words: Vec<String> = Vec::new();
@@ -169,8 +170,9 @@ impl Shown<'_, PageInit> {
             "mapped",
             matches!(self.item.contents, Contents::File { mapped: true, .. }),
         );
-        flag("clean", *dirty == Some(false));
-        flag("dirty", *dirty == Some(true));
+        let by_default = self.item.attributes.dirty_by_default(&self.item.contents);
+        flag("clean", !*dirty && by_default);
+        flag("dirty", *dirty && !by_default);
         flag("readonly", *readonly);
         flag("wrprotected", *wrprotected);
         flag("nonexclusive", *nonexclusive);
@@ -180,6 +182,7 @@ impl Shown<'_, PageInit> {
         flag("lazy", *lazy);
         flag("protnone", *protnone);
         flag("tracked", *tracked);
+        flag("crowded", *crowded);
         words.extend(batch.map(|thread| format!("batch({})", self.test.thread_name(thread))));
         words.extend(uffd.map(|uffd| {
             let protected = if uffd.protected { ", protected" } else { "" };

@@ -127,7 +127,8 @@ fn follow(k: &mut Kernel, want: Want, then: Then, cow: bool) -> Next {
         FaultKind::Read
     };
     let e = match k.pte(want.mm, want.va) {
-        Pte::Present { e } if !e.protnone => e,
+        // gup_can_follow_protnone(): FOLL_FORCE reaches into a PROT_NONE VMA; elsewhere protnone is a NUMA hint.
+        Pte::Present { e } if !e.protnone || !vma.accessible() => e,
         _ => return fault(k, kind),
     };
     if write && !can_follow_write(k, want, e, cow) {

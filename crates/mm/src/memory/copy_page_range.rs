@@ -117,7 +117,7 @@ impl Fork {
                 if k.has(F::ForkClearExclusive) {
                     k.page_mut(e.pfn).exclusive = false;
                 }
-                go(if e.write {
+                go(if e.writable() {
                     Wrprotect { child, va }
                 } else {
                     SetChild { child, va }
@@ -125,7 +125,7 @@ impl Fork {
             }
             Wrprotect { child, va } => {
                 let e = present(k, va);
-                k.set_pte(parent, va, Present { write: false, ..e }.pte());
+                k.set_pte(parent, va, e.wrprotect().pte());
                 go(SetChild { child, va })
             }
             SetChild { child, va } => {
@@ -135,9 +135,8 @@ impl Fork {
                     child,
                     va,
                     Present {
-                        write: false,
                         uffd_wp,
-                        ..e
+                        ..e.wrprotect()
                     }
                     .pte(),
                 );
@@ -167,17 +166,13 @@ impl Fork {
                 let write = k.vma(child, va).write;
                 k.add_anon_rmap(new, Rmap::Exclusive);
                 k.folio_add_lru(new);
-                k.set_pte(
-                    child,
-                    va,
-                    Present {
-                        write,
-                        dirty: true,
-                        soft_dirty: true,
-                        ..Pte::of(new)
-                    }
-                    .pte(),
-                );
+                let e = Present {
+                    write,
+                    dirty: true,
+                    soft_dirty: true,
+                    ..k.mk_pte(child, va, new)
+                };
+                k.set_pte(child, va, e.pte());
                 unlock(k, child, va)
             }
             DupSlot { child, va, e } => {
@@ -257,6 +252,7 @@ fn begin(k: &mut Kernel, child: MmId) -> Next {
         vma.writer = false;
         vma.uffd_wp = false;
         vma.uffd_missing = false;
+        vma.uffd_minor = false;
         if vma.mapped && (vma.dontfork || vma.wipeonfork) {
             k.event(Event::ForkWithout { child, va });
         }
@@ -283,7 +279,9 @@ fn next_vma(k: &mut Kernel, child: MmId, from: u8) -> Next {
     let mut from = from;
     while let Some(va) = next_mapped(k, from) {
         let vma = *k.vma(parent, va);
-        if !vma.dontfork && !vma.wipeonfork && k.pte(parent, va) != Pte::None {
+        // An empty PTE says something only while nobody holds its lock: reclaim and migration clear it for a moment.
+        let empty = k.pte(parent, va) == Pte::None && !k.mm(parent).ptl;
+        if !vma.dontfork && !vma.wipeonfork && !empty {
             return go(if k.has(F::ForkWpseq) {
                 SeqBegin { child, va }
             } else {

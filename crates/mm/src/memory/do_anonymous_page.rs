@@ -85,14 +85,19 @@ impl DoAnonymousPage {
             }
             MapShared { f } => {
                 k.lock_ptl(f.mm);
-                if k.pte(f.mm, f.va) == Pte::None {
+                let old = k.pte(f.mm, f.va);
+                if old == Pte::None || old == Pte::Marker {
                     let vma = *k.vma(f.mm, f.va);
                     let pfn = vma.file.unwrap_or(Pfn::ZERO);
                     if !pfn.is_zero() {
                         k.get_page(pfn);
                         k.page_mut(pfn).mapcount.0 += 1;
                     }
-                    k.set_pte(f.mm, f.va, Present { ..Pte::of(pfn) }.pte());
+                    let e = Present {
+                        uffd_wp: old == Pte::Marker,
+                        ..k.mk_pte(f.mm, f.va, pfn)
+                    };
+                    k.set_pte(f.mm, f.va, e.pte());
                 }
                 Fault::unlock_over(k, f, FaultResult::Done)
             }
@@ -113,7 +118,7 @@ impl DoAnonymousPage {
                     dirty: true,
                     soft_dirty: true,
                     uffd_wp: trapped,
-                    ..Pte::of(new)
+                    ..k.mk_pte(f.mm, f.va, new)
                 };
                 k.set_pte(f.mm, f.va, e.pte());
                 Fault::unlock_over(k, f, FaultResult::Done)

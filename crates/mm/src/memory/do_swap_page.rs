@@ -105,6 +105,11 @@ impl DoSwapPage {
         si(Lookup { f, orig })
     }
 
+    /// Is it still about to get hold of the swap device, and to look into the swap cache?
+    pub fn is_entry(&self) -> bool {
+        matches!(self, Lookup { .. })
+    }
+
     /// The description of the next step.
     pub fn describe(&self, _v: &View) -> Step {
         const BOTH: &str = "PTL, folio lock";
@@ -139,6 +144,10 @@ impl DoSwapPage {
     /// Takes the next step.
     pub fn step(self, k: &mut Kernel) -> Fault {
         match self {
+            // SI1, get_swap_device(): the PTE is no swap PTE any more.
+            Lookup { f, .. } if k.has(F::SwapdevRef) && k.swap_device_gone() => {
+                Fault::over(k, f, FaultResult::Done)
+            }
             Lookup { f, orig } => match k.swap_cache_get(orig.slot) {
                 Some(pfn) => si(LockFolio { f, orig, pfn }),
                 None if k.cfg.swap.synchronous && k.has(F::SkipCache) && !k.has(F::NoBypass) => {
@@ -174,6 +183,7 @@ impl DoSwapPage {
             }
             ClaimWait { f, .. } => Fault::over(k, f, FaultResult::Done),
             BypassRead { f, orig, claimed } => {
+                k.swap_readpage(orig.slot);
                 let home = k.home(f.mm, f.va);
                 let Some(pfn) = k.alloc_page(home) else {
                     return give_up(k, f, orig, claimed, FaultResult::Oom);
@@ -326,6 +336,9 @@ fn si(p: DoSwapPage) -> Fault {
 /// SI3c: one folio a slot. The loser of a race takes the winner's folio; a slot that a bypassing swap-in has claimed is waited
 /// for; one that is free by now means that the fault is stale.
 fn insert(k: &mut Kernel, f: FaultCx, orig: SwapPte) -> Fault {
+    if k.swap_device_gone() {
+        return Fault::over(k, f, FaultResult::Done);
+    }
     let slot = *k.slot(orig.slot);
     if let Some(pfn) = k.swap_cache_get(orig.slot) {
         return si(LockFolio { f, orig, pfn });
@@ -468,7 +481,7 @@ fn set_pte(k: &mut Kernel, f: FaultCx, orig: SwapPte, got: Got, map: Map) {
         dirty,
         soft_dirty: orig.soft_dirty || dirty,
         uffd_wp: orig.uffd_wp,
-        ..Pte::of(got.pfn)
+        ..k.mk_pte(f.mm, f.va, got.pfn)
     };
     k.set_pte(f.mm, f.va, e.pte());
 }

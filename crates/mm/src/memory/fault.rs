@@ -48,6 +48,9 @@ packed! {
         Vma,
         /// mmap_lock for read, taken by the caller.
         Callers,
+        /// mmap_lock, taken by a caller who cannot have it dropped (no `FAULT_FLAG_ALLOW_RETRY`): what userspace would have to
+        /// resolve fails.
+        Kept,
     }
 
     /// What the caller of a fault learns.
@@ -85,7 +88,7 @@ packed! {
         /// A swapped-out page.
         SwapIn { p: DoSwapPage },
         /// A NUMA hinting PTE.
-        Numa { p: crate::mprotect::DoNumaPage },
+        Numa { p: crate::numa::DoNumaPage },
         /// Over.
         Over { result: FaultResult },
     }
@@ -100,6 +103,17 @@ impl FaultCx {
             kind,
             lock: FaultLock::Mmap,
             force: false,
+        }
+    }
+
+    /// A fault that `break_ksm` makes up (`FAULT_FLAG_REMOTE`): permissions are not looked at.
+    pub fn fake(mm: MmId, va: Va, kind: FaultKind) -> FaultCx {
+        FaultCx {
+            mm,
+            va,
+            kind,
+            lock: FaultLock::Kept,
+            force: true,
         }
     }
 
@@ -118,7 +132,7 @@ impl FaultCx {
 impl Fault {
     /// The fault that is about to begin: under which lock depends on the kernel.
     pub fn enter(k: &Kernel, mut f: FaultCx) -> Fault {
-        if f.lock != FaultLock::Callers && k.has(F::PerVmaLock) {
+        if f.lock == FaultLock::Mmap && k.has(F::PerVmaLock) {
             f.lock = FaultLock::Vma;
         }
         Fault::Entry { f }
@@ -129,7 +143,7 @@ impl Fault {
         match f.lock {
             FaultLock::Mmap => k.mmap_read_unlock(f.mm),
             FaultLock::Vma => k.vma_mut(f.mm, f.va).readers.0 -= 1,
-            FaultLock::Callers => {}
+            FaultLock::Callers | FaultLock::Kept => {}
         }
         Fault::Over { result }
     }
@@ -150,7 +164,7 @@ impl Fault {
                     .waits(match f.lock {
                         FaultLock::Mmap => Wait::MmapRead(f.mm),
                         FaultLock::Vma => Wait::VmaRead(f.mm, f.va),
-                        FaultLock::Callers => Wait::Nothing,
+                        FaultLock::Callers | FaultLock::Kept => Wait::Nothing,
                     })
             }
             Fault::Present { f, .. } => step("WP1", "handle_pte_fault")
@@ -189,9 +203,46 @@ impl Fault {
         }
     }
 
+    /// Every step of every fault: the path and the step's name.
+    pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
+        let paths: [(&'static str, &[&'static str]); 6] = [
+            ("Fault", &["Entry", "Present", "MigrationWait", "Userfault"]),
+            ("DoAnonymousPage", DoAnonymousPage::VARIANTS),
+            ("DoWpPage", DoWpPage::VARIANTS),
+            ("WpPageCopy", WpPageCopy::VARIANTS),
+            ("DoSwapPage", DoSwapPage::VARIANTS),
+            ("DoNumaPage", crate::numa::DoNumaPage::VARIANTS),
+        ];
+        paths
+            .into_iter()
+            .flat_map(|(path, steps)| steps.iter().map(move |step| (path, *step)))
+    }
+
+    /// The path and the name of the next step.
+    pub fn step_name(&self) -> (&'static str, &'static str) {
+        match self {
+            Fault::Anonymous { p } => ("DoAnonymousPage", p.variant()),
+            Fault::Wp { p } => ("DoWpPage", p.variant()),
+            Fault::Copy { p } => ("WpPageCopy", p.variant()),
+            Fault::SwapIn { p } => ("DoSwapPage", p.variant()),
+            Fault::Numa { p } => ("DoNumaPage", p.variant()),
+            other => ("Fault", other.variant()),
+        }
+    }
+
+    /// Is this a swap-in that got hold of the swap device?
+    pub fn swaps_in(&self) -> bool {
+        matches!(self, Fault::SwapIn { p } if !p.is_entry())
+    }
+
     /// `handle_userfault`: drops the lock and sleeps.
     pub fn userfault(k: &mut Kernel, f: FaultCx) -> Fault {
         match f.lock {
+            FaultLock::Kept => {
+                return Fault::Over {
+                    result: FaultResult::Sigbus,
+                };
+            }
             FaultLock::Vma => k.vma_mut(f.mm, f.va).readers.0 -= 1,
             FaultLock::Mmap | FaultLock::Callers => k.mmap_read_unlock(f.mm),
         }
@@ -203,6 +254,7 @@ impl FaultLock {
     fn name(self) -> &'static str {
         match self {
             FaultLock::Mmap | FaultLock::Callers => "mmap_lock (read)",
+            FaultLock::Kept => "mmap_lock",
             FaultLock::Vma => "VMA lock (read)",
         }
     }
@@ -213,7 +265,7 @@ fn entry(k: &mut Kernel, f: FaultCx) -> Fault {
     match f.lock {
         FaultLock::Mmap => k.mmap_read_lock(f.mm),
         FaultLock::Vma => k.vma_mut(f.mm, f.va).readers.0 += 1,
-        FaultLock::Callers => {}
+        FaultLock::Callers | FaultLock::Kept => {}
     }
     let vma = *k.vma(f.mm, f.va);
     let allowed = vma.mapped
@@ -226,14 +278,17 @@ fn entry(k: &mut Kernel, f: FaultCx) -> Fault {
     }
     match k.pte(f.mm, f.va) {
         Pte::None | Pte::Marker => {
-            if vma.uffd_missing && vma.file.is_none() {
+            if vma.userfaults() {
                 return Fault::userfault(k, f);
             }
             DoAnonymousPage::enter(f)
         }
         Pte::Swap { e } => DoSwapPage::enter(f, e),
         Pte::Migration { .. } => Fault::MigrationWait { f },
-        Pte::Present { e } if e.protnone => crate::mprotect::DoNumaPage::enter(f, e),
+        // In a PROT_NONE VMA (reached by FOLL_FORCE) protnone is no hint.
+        Pte::Present { e } if e.protnone && vma.accessible() => {
+            crate::numa::DoNumaPage::enter(f, e)
+        }
         Pte::Present { e } => Fault::Present { f, orig: e },
     }
 }

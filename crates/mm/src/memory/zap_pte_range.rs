@@ -1,4 +1,4 @@
-//! Unmapping: `zap_pte_range` (mm/memory.c) under MADV_DONTNEED, munmap and exit; `free_swap_and_cache` (mm/swapfile.c).
+//! Unmapping: `zap_pte_range` (mm/memory.c) under MADV_DONTNEED, munmap and exit.
 //!
 //! The PTE is cleared under its lock, the TLBs are flushed after, and only then is the reference dropped: a CPU may use the page
 //! until the flush. What reclaim deferred is flushed first, for an empty PTE says nothing about TLBs then. References of GUP
@@ -10,6 +10,7 @@ use crate::kernel::{Kernel, View};
 use crate::packed;
 use crate::pgtable::Pte;
 use crate::step::{Step, Wait, step};
+use crate::swap::free_swap_and_cache::FreeSwapAndCache;
 use crate::task::{Call, Errno, Next};
 use crate::world::Event;
 
@@ -28,14 +29,12 @@ packed! {
     pub enum Zap {
         /// Takes the lock.
         Begin { va: Va, by: ZapFor },
+        /// munmap: takes the VMA's lock for write (6.4).
+        LockVma { va: Va, by: ZapFor },
         /// ZP1 to ZP5: takes the PTL, flushes what reclaim deferred, clears the PTE.
         Clear { va: Va, by: ZapFor },
-        /// ZS2: a swap PTE: drops the slot count. PTL held.
-        PutSlot { va: Va, by: ZapFor, slot: Slot },
-        /// ZS3: the folio that is left in the swap cache: trylock. PTL held.
-        TrylockCached { va: Va, by: ZapFor, slot: Slot },
-        /// ZS4: it leaves the swap cache. PTL, folio lock held.
-        FreeCached { va: Va, by: ZapFor, pfn: Pfn },
+        /// ZS2 to ZS4: drops a swap entry. PTL held.
+        FreeSwap { va: Va, by: ZapFor, s: FreeSwapAndCache },
         /// ZS5: clears the swap PTE.
         ClearSwap { va: Va, by: ZapFor },
         /// ZP6: flushes.
@@ -78,6 +77,21 @@ impl Zap {
         })
     }
 
+    /// Is this the exit of a process? From its first step on nobody else works on the process any more.
+    pub fn is_exit(self) -> bool {
+        let (Begin { by, .. }
+        | LockVma { by, .. }
+        | Clear { by, .. }
+        | FreeSwap { by, .. }
+        | ClearSwap { by, .. }
+        | Flush { by, .. }
+        | TrylockPage { by, .. }
+        | FreePage { by, .. }
+        | Put { by, .. }
+        | End { by, .. }) = self;
+        by == ZapFor::Exit
+    }
+
     /// The description of the next step.
     pub fn describe(&self, v: &View) -> Step {
         const Z: &str = "zap_pte_range";
@@ -87,10 +101,11 @@ impl Zap {
                 ZapFor::Munmap => Wait::MmapWrite(mm),
                 ZapFor::Dontneed | ZapFor::Exit => Wait::MmapRead(mm),
             }),
+            LockVma { va, by } => step("ZP0 VMA", "vma_start_write")
+                .under(by.lock())
+                .waits(Wait::VmaWrite(mm, va)),
             Clear { .. } => step("ZP3", Z).under("PTL").waits(Wait::Ptl(mm)),
-            PutSlot { .. } => step("ZS2", "free_swap_and_cache").under("PTL"),
-            TrylockCached { .. } => step("ZS3", "free_swap_and_cache").under("PTL"),
-            FreeCached { .. } => step("ZS4", "folio_free_swap").under("PTL, folio lock"),
+            FreeSwap { ref s, .. } => s.describe(),
             ClearSwap { .. } => step("ZS5", Z).under("PTL"),
             Flush { by, .. } => step("ZP6", "tlb_flush_mmu").under(by.lock()),
             TrylockPage { by, .. } => step("ZP7", "free_swap_cache").under(by.lock()),
@@ -105,38 +120,15 @@ impl Zap {
         let mm = k.who.mm;
         match self {
             Begin { va, by } => begin(k, va, by),
+            LockVma { va, by } => {
+                k.vma_mut(mm, va).writer = true;
+                start(k, va, by)
+            }
             Clear { va, by } => clear(k, va, by),
-            PutSlot { va, by, slot } => {
-                k.put_slot(slot);
-                let s = *k.slot(slot);
-                let last = s.count.0 == 0 && s.cache.is_some();
-                go(if last {
-                    TrylockCached { va, by, slot }
-                } else {
-                    ClearSwap { va, by }
-                })
-            }
-            TrylockCached { va, by, slot } => {
-                // Looked up and locked; if the lock is somebody's, the page lingers in the cache.
-                let cached = k.slot(slot).cache;
-                match cached {
-                    Some(pfn) if !k.page(pfn).frozen && k.trylock(pfn) => {
-                        go(FreeCached { va, by, pfn })
-                    }
-                    _ => go(ClearSwap { va, by }),
-                }
-            }
-            FreeCached { va, by, pfn } => {
-                if k.page(pfn).mapcount.0 == 0 || k.cfg.swap.half_full {
-                    k.get_page(pfn);
-                    k.free_swap(pfn);
-                    k.unlock_page(pfn);
-                    k.put_page(pfn);
-                } else {
-                    k.unlock_page(pfn);
-                }
-                go(ClearSwap { va, by })
-            }
+            FreeSwap { va, by, s } => go(match s.step(k) {
+                Some(s) => FreeSwap { va, by, s },
+                None => ClearSwap { va, by },
+            }),
             ClearSwap { va, by } => {
                 k.clear_pte(mm, va);
                 k.unlock_ptl(mm);
@@ -144,7 +136,7 @@ impl Zap {
             }
             Flush { va, by, pfn } => {
                 if k.has(F::ZapFlush) {
-                    k.flush_tlb_page(mm, va);
+                    k.tlb_flush_mmu(mm, va, pfn.is_some());
                 }
                 k.event(Event::ZapEnd { mm, va });
                 match pfn {
@@ -202,17 +194,25 @@ fn begin(k: &mut Kernel, va: Va, by: ZapFor) -> Next {
     match by {
         ZapFor::Munmap => {
             k.mmap_write_lock(mm);
-            if k.has(F::PerVmaLock) {
+            if k.has(F::PerVmaLock) && k.vma(mm, va).mapped {
                 // vma_start_write() waits for faults under the VMA lock; no new one can come in.
-                k.vma_mut(mm, va).writer = true;
+                return go(LockVma { va, by });
             }
         }
         ZapFor::Dontneed | ZapFor::Exit => k.mmap_read_lock(mm),
     }
+    start(k, va, by)
+}
+
+/// Has the locks: from here on `tlb_flush_pending` is raised, until the last flush.
+fn start(k: &mut Kernel, va: Va, by: ZapFor) -> Next {
+    let mm = k.who.mm;
+    k.tlb_gather_mmu(mm);
     if !k.vma(mm, va).mapped {
         if by == ZapFor::Exit {
             return end(k, va, by);
         }
+        k.tlb_finish_mmu(mm);
         unlock(k, by);
         return Next::Return {
             result: Err(Errno::Enomem),
@@ -235,10 +235,10 @@ fn clear(k: &mut Kernel, va: Va, by: ZapFor) -> Next {
     k.lock_ptl(mm);
     k.flush_tlb_batched_pending(mm);
     match k.pte(mm, va) {
-        Pte::Swap { e } => go(PutSlot {
+        Pte::Swap { e } => go(FreeSwap {
             va,
             by,
-            slot: e.slot,
+            s: FreeSwapAndCache::PutSlot { slot: e.slot },
         }),
         Pte::Present { e } => {
             k.clear_pte(mm, va);
@@ -251,18 +251,18 @@ fn clear(k: &mut Kernel, va: Va, by: ZapFor) -> Next {
             })
         }
         Pte::None | Pte::Marker | Pte::Migration { .. } => {
-            // Nothing was mapped, so nothing is flushed: right only because what was still due has just been.
+            // Nothing was mapped, so nothing is gathered: right only because what reclaim deferred has just been flushed, and
+            // because another zap that has not flushed yet is noticed.
             k.clear_pte(mm, va);
             k.unlock_ptl(mm);
-            k.event(Event::ZapEnd { mm, va });
-            go(End { va, by })
+            go(Flush { va, by, pfn: None })
         }
     }
 }
 
 fn end(k: &mut Kernel, va: Va, by: ZapFor) -> Next {
     let mm = k.who.mm;
-    if by != ZapFor::Dontneed {
+    if by != ZapFor::Dontneed && k.vma(mm, va).mapped {
         k.vma_mut(mm, va).mapped = false;
         k.event(Event::Unmapped { mm, va });
     }
@@ -274,10 +274,12 @@ fn end(k: &mut Kernel, va: Va, by: ZapFor) -> Next {
             k.event(Event::ZapBegin { mm, va });
             return go(Clear { va, by });
         }
+        k.tlb_finish_mmu(mm);
         k.mmap_read_unlock(mm);
         k.mm_mut(mm).alive = false;
         return Next::Return { result: Ok(()) };
     }
+    k.tlb_finish_mmu(mm);
     unlock(k, by);
     Next::Return { result: Ok(()) }
 }

@@ -186,7 +186,7 @@ fn restore(k: &mut Kernel, mm: MmId, at: Va, old: Present) -> Unmapping {
 
 /// `should_defer_flush`, `set_tlb_ubc_flush_pending`. A process that no other CPU runs is flushed at once, which is nothing to
 /// do; else the flush is left for later, and whether a CPU may still write is remembered.
-fn defer_flush(k: &mut Kernel, mm: MmId, at: Va, old: Present, batch: &mut TlbBatch) {
+pub fn defer_flush(k: &mut Kernel, mm: MmId, at: Va, old: Present, batch: &mut TlbBatch) {
     let cpu = k.who.cpu;
     if k.cpus_of(mm).all(|c| c == cpu) {
         return k.flush_tlb_page(mm, at);

@@ -7,6 +7,10 @@ use crate::world::Broken;
 impl Kernel<'_> {
     /// `swap_cache_get_folio`: the folio cached for `slot`, with a reference but unlocked.
     pub fn swap_cache_get(&mut self, slot: Slot) -> Option<Pfn> {
+        // Every lookup gets hold of the swap device first.
+        if self.swap_device_gone() {
+            return None;
+        }
         let pfn = self.slot(slot).cache?;
         // A lookup spins on a frozen page until it has left the cache: the same as looking later.
         if self.page(pfn).frozen {

@@ -23,8 +23,9 @@ impl Kernel<'_> {
             return None;
         }
         let slots = self.cfg.sizes.slots;
+        let swapoff = self.has(F::SwapoffNoSlots);
         let m = self.machine_mut(Touch::FREE_SLOTS);
-        if m.swap_off {
+        if m.swap_off && swapoff {
             return None;
         }
         let free = |s: &Slot| {
@@ -89,7 +90,7 @@ impl Kernel<'_> {
         if users > 1 {
             return false;
         }
-        if users == 1 && page.swap.is_some() && self.page_swapcount(pfn) == 0 {
+        if users == 1 && page.swap.is_some() {
             if !page.writeback {
                 self.delete_from_swap_cache(pfn);
                 self.page_mut(pfn).dirty = true;

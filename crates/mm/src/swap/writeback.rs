@@ -12,7 +12,7 @@ use crate::world::Broken;
 impl Kernel<'_> {
     /// Submission: PG_writeback is set and every sector is due.
     pub fn start_writeback(&mut self, pfn: Pfn, slot: Slot) {
-        if self.writable_in_a_tlb(pfn) {
+        if self.writable_unawares(pfn) {
             self.broken(Broken::FlushIo);
         }
         self.page_mut(pfn).writeback = true;

@@ -275,7 +275,7 @@ fn go(p: Shrink) -> Next {
 
 /// Any page on the LRU that belongs to the variable: the mapped one, one left in the swap cache, an old one that only a device
 /// still holds.
-fn isolate(k: &mut Kernel, mm: MmId, va: Va) -> Option<Pfn> {
+pub fn isolate(k: &mut Kernel, mm: MmId, va: Va) -> Option<Pfn> {
     let home = k.home(mm, va);
     let frames = k.cfg.sizes.frames;
     let m = k.machine();

@@ -45,6 +45,7 @@ pub use info::{Backport, Commit, FeatureInfo, Need, Role, Rule, Status};
 pub use profile::Profile;
 pub use range::{Range, Rank};
 pub use release::{NotARelease, Release};
+pub(crate) use suggest::suggest;
 pub use warning::{Composed, Warning};
 
 /// Every kernel that is known: features, releases, architectures.

@@ -26,6 +26,12 @@ pub(super) fn states(test: &Test, p: &Program) -> Result<Vec<State>, Refused> {
         files: vec![None; test.files.len()],
     };
     b.processes();
+    // Page-cache pages first: VMAs name them, and packing keeps the names of the first frames.
+    for page in &test.pages {
+        if let Contents::File { file, .. } = page.contents {
+            b.file_page(file.index(), page)?;
+        }
+    }
     for (n, page) in test.pages.iter().enumerate() {
         b.page(Va(n as u8), page)?;
     }
@@ -34,10 +40,25 @@ pub(super) fn states(test: &Test, p: &Program) -> Result<Vec<State>, Refused> {
     }
     for mm in 0..MAX_MMS {
         for va in 0..MAX_PAGES {
-            b.state.start[mm][va] = b.state.m.ptes[mm][va].normal_page();
+            let m = &b.state.m;
+            // A page that is swapped out, but cached, still has its frame.
+            let cached = m.ptes[mm][va]
+                .swap()
+                .and_then(|e| m.slots[e.slot.at()].cache);
+            b.state.start[mm][va] = m.ptes[mm][va].normal_page().or(cached);
         }
     }
     Ok(heat(test, p, b.state))
+}
+
+/// How many files have a page in the page cache: those that are mapped.
+pub(super) fn mapped_files(test: &Test) -> usize {
+    let mapped = |n: usize| {
+        test.pages
+            .iter()
+            .any(|page| matches!(page.contents, Contents::File { file, .. } if file.index() == n))
+    };
+    (0..test.files.len()).filter(|&n| mapped(n)).count()
 }
 
 struct Builder<'a> {
@@ -108,7 +129,7 @@ impl Builder<'_> {
             Contents::File { mapped, .. } => {
                 if let (true, Some(pfn)) = (*mapped, file) {
                     for &mm in &mappers {
-                        let dirty = a.dirty == Some(true);
+                        let dirty = a.dirty;
                         self.state.m.ptes[mm][va.at()] = Present {
                             dirty,
                             ..Pte::of(pfn)
@@ -259,10 +280,9 @@ impl Builder<'_> {
 fn present(pfn: Pfn, a: &Attributes, exclusive: bool) -> Present {
     let protected = a.uffd.is_some_and(|u| u.protected);
     let readonly = a.readonly || a.wrprotected || a.tracked || protected || !exclusive;
-    let by_default = !a.lazy && a.ksm.is_none();
     Present {
         write: !readonly && !a.protnone,
-        dirty: a.dirty.unwrap_or(by_default),
+        dirty: a.dirty,
         soft_dirty: !a.tracked,
         uffd_wp: protected,
         protnone: a.protnone,

@@ -11,7 +11,7 @@ use cowherd_mm::*;
 
 use crate::kernels::Profile;
 use crate::observe::Observable;
-use crate::program::{MAX_REGS, Program, RegKind, RegName, Starts, TaskProgram};
+use crate::program::{MAX_REGS, Program, RegKind, RegName, Starts, TaskProgram, TestNames};
 use crate::spec::Spec;
 
 /// Why a test cannot be run.
@@ -124,6 +124,7 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
         frames: test
             .frames
             .map_or(MAX_FRAMES, |n| (n as usize + 1).min(MAX_FRAMES)),
+        file_frames: init::mapped_files(test),
         slots: if test.swap.device == ast::SwapDevice::None {
             0
         } else {
@@ -151,6 +152,17 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
         spec: Spec::default(),
         observables: Vec::new(),
         shifts: l.shifts,
+        names: TestNames {
+            processes: test.processes.iter().map(|p| p.name.clone()).collect(),
+            pages: test.pages.iter().map(|p| p.name.clone()).collect(),
+            files: test.files.iter().map(|f| f.name.clone()).collect(),
+            pipes: test.pipes.iter().map(|p| p.name.clone()).collect(),
+            handles: test
+                .threads
+                .iter()
+                .map(|t| t.handles.iter().map(|h| h.name.clone()).collect())
+                .collect(),
+        },
         files: test.files.iter().map(|f| init::cells(&f.values)).collect(),
     };
     program.watch(test);
@@ -159,7 +171,6 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
     for state in &mut program.initial {
         state.ideal = program.spec.initial(state);
     }
-    program.cfg.forget();
     Ok(program)
 }
 
@@ -222,29 +233,34 @@ fn config(test: &Test, profile: &Profile, sizes: Sizes, tasks: &[TaskProgram]) -
     cfg
 }
 
-/// Groups of tasks that do the same from the same moment on in the same process.
-fn twins(tasks: &[TaskProgram]) -> Vec<Vec<usize>> {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for (n, task) in tasks.iter().enumerate() {
-        let same = |g: &&mut Vec<usize>| {
-            let first = &tasks[g[0]];
-            first.mm == task.mm
-                && first.starts == task.starts
-                && first.mm.is_none()
-                && first.stmts.len() == task.stmts.len()
-                && first
-                    .stmts
-                    .iter()
-                    .zip(&task.stmts)
-                    .all(|(a, b)| a.op == b.op)
-        };
-        match groups.iter_mut().find(same) {
-            Some(group) => group.push(n),
-            None => groups.push(vec![n]),
+/// Every order of kernel actors that do the same, but the one as it is.
+///
+/// Threads are left out: their registers tell them apart, and a final state names them.
+fn twins(tasks: &[TaskProgram]) -> Vec<Vec<(usize, usize)>> {
+    let same = |a: &TaskProgram, b: &TaskProgram| {
+        a.mm.is_none()
+            && b.mm.is_none()
+            && a.stmts.len() == b.stmts.len()
+            && a.stmts
+                .iter()
+                .zip(&b.stmts)
+                .all(|(a, b)| a.op == b.op && a.refusal == b.refusal)
+    };
+    // Sequences of swaps that reach every permutation within the groups (Johnson and Trotter would save a few).
+    let mut orders = vec![Vec::new()];
+    for n in 1..tasks.len() {
+        let mut longer = Vec::new();
+        for order in &orders {
+            for earlier in (0..n).filter(|&e| same(&tasks[e], &tasks[n])) {
+                let mut order: Vec<(usize, usize)> = order.clone();
+                order.push((earlier, n));
+                longer.push(order);
+            }
         }
+        orders.extend(longer);
     }
-    groups.retain(|g| g.len() > 1);
-    groups
+    orders.remove(0);
+    orders
 }
 
 impl Lowering<'_> {

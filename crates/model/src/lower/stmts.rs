@@ -6,6 +6,8 @@ use cowherd_litmus::ast::{
 };
 use cowherd_mm::gup::Want;
 use cowherd_mm::machine::{Dir, Hold};
+use cowherd_mm::madvise::flags::ForkAdvice;
+use cowherd_mm::mprotect::Prot;
 use cowherd_mm::remote::Door;
 use cowherd_mm::*;
 
@@ -36,7 +38,7 @@ impl Lowering<'_> {
                     op,
                     result: stmt.result.and_then(|r| self.reg(n, RegKind::Reg(r))),
                     refusal: self.refusals.iter().position(|&r| r == stmt.call.name()),
-                    text: stmt.call.name().into(),
+                    text: self.test.show_in(ast::ThreadId(n as u8), stmt).to_string(),
                     name: stmt.call.name(),
                 });
             }
@@ -393,12 +395,48 @@ impl Lowering<'_> {
                     page: *page,
                 },
                 *advice,
-                span,
-            )?,
-            Call::ProcessMadvise { at, advice } => advise(*at, *advice, span)?,
+            ),
+            Call::ProcessMadvise { at, advice } => advise(*at, *advice),
             Call::Pagemap { page } => Op::Pagemap { va: Va(page.0) },
             Call::LruAddDrain => Op::Drain,
-            other => return refuse(span, format!("`{}` is not modelled yet", other.name())),
+            Call::Mremap { from, to } => Op::Mremap {
+                from: Va(from.0),
+                to: Va(to.0),
+            },
+            Call::Mprotect { page, prot } => Op::Mprotect {
+                va: Va(page.0),
+                prot: protection(prot),
+            },
+            Call::ClearRefs { process } => Op::ClearRefs {
+                mm: MmId(process.0),
+            },
+            Call::UffdWriteprotect { page } => Op::UffdWp { va: Va(page.0) },
+            Call::UffdUnprotect { page } => Op::UffdUnwp { va: Va(page.0) },
+            Call::UffdMove { to, from } => Op::UffdMove {
+                to: Va(to.0),
+                from: Va(from.0),
+            },
+            Call::UffdCopy { page, values } => {
+                let value = |n: usize| {
+                    values
+                        .get(n)
+                        .map_or(Source::Value(0), |&v| self.value(t, v))
+                };
+                Op::UffdCopy {
+                    va: Va(page.0),
+                    values: std::array::from_fn(value),
+                }
+            }
+            Call::UffdZeropage { page } => Op::UffdZeropage { va: Va(page.0) },
+            Call::UffdContinue { page } => Op::UffdContinue { va: Va(page.0) },
+            Call::Swapoff => Op::Swapoff,
+            Call::MovePages { page } => Op::MovePages { mm, va: Va(page.0) },
+            Call::UffdRwprotect { .. } => {
+                return refuse(
+                    span,
+                    "`uffd_rwprotect` is not modelled: no release has read-write protection",
+                );
+            }
         };
         Ok(vec![op])
     }
@@ -424,13 +462,26 @@ impl Lowering<'_> {
                         va: Va(at.page.0),
                     },
                     Activity::LruAddDrain => Op::DrainAll,
-                    Activity::Madvise { at, advice } => advise(*at, *advice, stmt.span)?,
-                    other => {
-                        return refuse(
-                            stmt.span,
-                            format!("`{}` is not modelled yet", other.name()),
-                        );
+                    Activity::Madvise { at, advice } => advise(*at, *advice),
+                    Activity::Ksm { pages } => {
+                        let at = |a: &Address| (MmId(a.process.0), Va(a.page.0));
+                        Op::Ksm {
+                            first: at(&pages[0]),
+                            second: pages.get(1).map(at),
+                        }
                     }
+                    Activity::Migrate { at } => Op::Compact {
+                        mm: MmId(at.process.0),
+                        va: Va(at.page.0),
+                    },
+                    Activity::NumaScan { at } => Op::NumaScan {
+                        mm: MmId(at.process.0),
+                        va: Va(at.page.0),
+                    },
+                    Activity::Swapoff => Op::Swapoff,
+                    Activity::ClearRefs { process } => Op::ClearRefs {
+                        mm: MmId(process.0),
+                    },
                 };
                 Ok(Stmt {
                     op,
@@ -439,7 +490,7 @@ impl Lowering<'_> {
                         .refusals
                         .iter()
                         .position(|&r| r == stmt.activity.name()),
-                    text: stmt.activity.name().into(),
+                    text: self.test.show(&stmt.activity).to_string(),
                     name: stmt.activity.name(),
                 })
             })
@@ -447,11 +498,43 @@ impl Lowering<'_> {
     }
 }
 
-fn advise(at: Address, advice: Advice, span: Span) -> Result<Op, Refused> {
+fn advise(at: Address, advice: Advice) -> Op {
     let (mm, va) = (MmId(at.process.0), Va(at.page.0));
-    Ok(match advice {
+    match advice {
         Advice::DontNeed => Op::Dontneed { va },
+        Advice::Free => Op::Free { va },
         Advice::PageOut => Op::Pageout { mm, va },
-        other => return refuse(span, format!("`{other}` is not modelled yet")),
-    })
+        Advice::Cold => Op::Cold { mm, va },
+        Advice::WillNeed => Op::Willneed { mm, va },
+        Advice::PopulateRead => Op::Populate { va, write: false },
+        Advice::PopulateWrite => Op::Populate { va, write: true },
+        Advice::Mergeable => Op::Mergeable { va },
+        Advice::Unmergeable => Op::Unmergeable { va },
+        Advice::DontFork => Op::ForkAdvice {
+            va,
+            advice: ForkAdvice::DontFork,
+        },
+        Advice::DoFork => Op::ForkAdvice {
+            va,
+            advice: ForkAdvice::DoFork,
+        },
+        Advice::WipeOnFork => Op::ForkAdvice {
+            va,
+            advice: ForkAdvice::WipeOnFork,
+        },
+        Advice::KeepOnFork => Op::ForkAdvice {
+            va,
+            advice: ForkAdvice::KeepOnFork,
+        },
+    }
+}
+
+fn protection(prot: &[ast::Prot]) -> Prot {
+    if prot.contains(&ast::Prot::Write) {
+        Prot::ReadWrite
+    } else if prot.contains(&ast::Prot::Read) {
+        Prot::Read
+    } else {
+        Prot::None
+    }
 }

@@ -9,7 +9,7 @@ use cowherd_mm::machine::{Dir, Hold};
 use cowherd_mm::world::Trap;
 use cowherd_mm::*;
 
-use super::alarms::{GAVE_UP_BIT, HAZARD_SHIFT, Hazard, Hazards, Kind};
+use super::alarms::{GAVE_UP_BIT, HAZARD_SHIFT, Kind};
 use super::cell_sets::CellSets;
 use super::ideal::Ideal;
 use super::page::Traps;
@@ -408,27 +408,6 @@ impl<'p> Flow<'p> {
                 }
             }
         }
-    }
-}
-
-/// The bits of [`Alarms::bits`](super::Alarms::bits) that an atom `violates(kind)` asks for; `violates`: all kinds.
-pub fn kind_bits(kind: Option<ast::Kind>) -> u32 {
-    match kind.and_then(|kind| Kind::from_name(kind.word())) {
-        Some(kind) => kind.bit(),
-        None => (1 << Kind::ALL.len()) - 1,
-    }
-}
-
-/// The bits that an atom `hazard(Hn)` asks for; `hazard`: all hazards.
-pub fn hazard_bits(n: Option<u8>) -> u32 {
-    let of = |h: Hazard| u32::from(Hazards::one(h).bits()) << HAZARD_SHIFT;
-    match n {
-        Some(n) => Hazard::ALL
-            .into_iter()
-            .filter(|&h| h as u8 == n)
-            .map(of)
-            .sum(),
-        None => Hazard::ALL.into_iter().map(of).sum(),
     }
 }
 

@@ -1,0 +1,102 @@
+//! `cowherd check`
+
+use cowherd_model::kernels::{Kernels, Profile};
+use cowherd_report::table::{self, Levels};
+use cowherd_report::{Checked, Standing, herd, json, junit, matrix};
+
+use crate::batch::{self, Extras, Job};
+use crate::cli::{Check, Format};
+use crate::exit::{Exit, Failure};
+use crate::input::{self, Loaded};
+use crate::terminal;
+
+/// Tests of one run that still get a table each; more get a line each.
+const FEW: usize = 3;
+
+pub fn run(args: &Check) -> Result<Exit, Failure> {
+    let corpus = input::corpus(args.from.corpus.as_deref())?;
+    let tests = input::load(&input::entries(&args.tests, &corpus)?)?;
+    let profiles = input::profiles(&args.on.kernels)?;
+    if tests.is_empty() {
+        terminal::complain("there is no test to run");
+        return Ok(Exit::NothingRan);
+    }
+    terminal::catch_interrupts();
+    let named = args.on.kernels.is_empty();
+    let job = |test| Job {
+        test,
+        profiles: kernels(test, &profiles, named),
+    };
+    let jobs: Vec<Job> = tests.iter().map(job).collect();
+    let many = tests.len() > FEW;
+    let extras = Extras {
+        livelock: args.livelock,
+        coverage: many || jobs.iter().all(|job| job.profiles.len() == 1),
+    };
+    let checked = batch::run(&jobs, &args.search, extras);
+    match args.format {
+        Format::Text if many => terminal::print(&overview(&checked, &profiles))?,
+        Format::Text => terminal::print(&tables(&checked, args))?,
+        Format::Herd => {
+            for checked in &checked {
+                terminal::print(&format!("{}\n", herd::herd(checked, herd::Time::Taken)))?;
+            }
+        }
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&json::document(&checked))
+                .map_err(|e| Failure::Machine(e.to_string()))?;
+            terminal::print(&format!("{text}\n"))?;
+        }
+        Format::Junit => {
+            let text = junit::junit(&checked).map_err(|e| Failure::Machine(e.to_string()))?;
+            terminal::print(&text)?;
+        }
+    }
+    Ok(exit(&checked))
+}
+
+/// Those of the command line or the matrix, and (unless the command line names some) those that the test's `Result:` lines name.
+fn kernels(test: &Loaded, profiles: &[Profile], named: bool) -> Vec<Profile> {
+    let mut all = profiles.to_vec();
+    if named {
+        let ends = test.expectations.ends(Kernels::shipped());
+        for profile in test.expectations.kernels().chain(&ends) {
+            if !all.iter().any(|p| p.same_kernel(profile)) {
+                all.push(profile.clone());
+            }
+        }
+    }
+    all
+}
+
+fn tables(checked: &[Checked], args: &Check) -> String {
+    let levels = if args.levels {
+        Levels::Shown
+    } else {
+        Levels::Hidden
+    };
+    let tables: Vec<String> = checked.iter().map(|c| table::table(c, levels)).collect();
+    tables.join("\n")
+}
+
+fn overview(checked: &[Checked], profiles: &[Profile]) -> String {
+    let mut out = matrix::matrix(checked, profiles);
+    let differences = matrix::differences(checked);
+    if !differences.is_empty() {
+        out.push_str("\nNot as expected:\n");
+        out.push_str(&differences);
+    }
+    out.push_str(&format!("\n{}\n", matrix::summary(checked)));
+    out
+}
+
+/// The worst decides.
+fn exit(checked: &[Checked]) -> Exit {
+    match checked.iter().map(Checked::standing).max() {
+        None => Exit::NothingRan,
+        Some(Standing::Expected | Standing::Open) => Exit::Fine,
+        Some(Standing::Undetermined) => Exit::Undetermined,
+        Some(Standing::Wrong) => Exit::BadInput,
+        Some(Standing::Differs) => Exit::Differs,
+    }
+}

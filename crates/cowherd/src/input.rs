@@ -1,0 +1,170 @@
+//! What the user names: tests and kernels.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cowherd_litmus::ast::Test;
+use cowherd_litmus::{Code, Colour, Diagnostic, Span};
+use cowherd_model::corpus::{Corpus, Entry, Expectations};
+use cowherd_model::kernels::{Kernels, Profile};
+
+use crate::exit::{Exit, Failure};
+use crate::terminal;
+
+/// A test that is ready to run.
+pub struct Loaded {
+    /// The test.
+    pub test: Arc<Test>,
+    /// Its text.
+    pub text: String,
+    /// What diagnostics call its file.
+    pub source: String,
+    /// The file, unless it is embedded.
+    pub file: Option<std::path::PathBuf>,
+    /// What its `Result:` lines say.
+    pub expectations: Expectations,
+}
+
+/// The corpus: that of a folder, or the embedded one.
+pub fn corpus(folder: Option<&Path>) -> Result<Corpus, Failure> {
+    match folder {
+        Some(folder) => Corpus::folder(folder).map_err(|e| Failure::file(folder, &e)),
+        None => Ok(Corpus::shipped()),
+    }
+}
+
+/// The tests that words name: files, folders, names and themes of the corpus; all of the corpus if there are none.
+pub fn entries(words: &[String], corpus: &Corpus) -> Result<Vec<Entry>, Failure> {
+    if words.is_empty() {
+        return Ok(corpus.entries.clone());
+    }
+    let mut entries: Vec<Entry> = Vec::new();
+    for word in words {
+        let path = Path::new(word);
+        let found = if path.is_file() {
+            vec![Entry::file(path).map_err(|e| Failure::file(path, &e))?]
+        } else {
+            let named: Vec<Entry> = corpus.find(word).into_iter().cloned().collect();
+            if named.is_empty() && path.is_dir() {
+                let folder = Corpus::folder(path).map_err(|e| Failure::file(path, &e))?;
+                if folder.entries.is_empty() {
+                    terminal::warn(&format!("{word} holds no .litmus file"));
+                }
+                folder.entries
+            } else if named.is_empty() {
+                return Err(Failure::Input(unknown(word, corpus)));
+            } else {
+                named
+            }
+        };
+        for entry in found {
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
+        }
+    }
+    Ok(entries)
+}
+
+fn unknown(word: &str, corpus: &Corpus) -> String {
+    let mut message = format!("there is no file, test or theme `{word}`");
+    match corpus.suggest(word).as_slice() {
+        [] => message.push_str("; `cowherd list` shows the tests"),
+        [one] => message.push_str(&format!("; did you mean `{one}`?")),
+        several => message.push_str(&format!(
+            "; did you mean one of `{}`?",
+            several.join("`, `")
+        )),
+    }
+    message
+}
+
+/// Parses tests. Everything that is wrong with any of them is printed.
+pub fn load(entries: &[Entry]) -> Result<Vec<Loaded>, Failure> {
+    let mut loaded = Vec::new();
+    let mut bad = false;
+    for entry in entries {
+        match parse(entry) {
+            Some(test) => loaded.push(test),
+            None => bad = true,
+        }
+    }
+    if bad {
+        return Err(Failure::Told(Exit::BadInput));
+    }
+    Ok(loaded)
+}
+
+fn parse(entry: &Entry) -> Option<Loaded> {
+    let text = match cowherd_litmus::decode(&entry.source, &entry.text) {
+        Ok(text) => text,
+        Err(diagnostics) => {
+            show(&diagnostics, "");
+            return None;
+        }
+    };
+    let analysis = cowherd_litmus::analyse(&entry.source, text);
+    show(&analysis.diagnostics, text);
+    let test = analysis.test?;
+    match Expectations::of(&test, text, Kernels::shipped()) {
+        Ok(expectations) => Some(Loaded {
+            test: Arc::new(test),
+            text: text.into(),
+            source: entry.source.clone(),
+            file: entry.file.clone(),
+            expectations,
+        }),
+        Err(bad) => {
+            let all: Vec<Diagnostic> = bad
+                .into_iter()
+                .map(|b| diagnostic(Code::ResultLine, b.message, b.span, &entry.source, text))
+                .collect();
+            show(&all, text);
+            None
+        }
+    }
+}
+
+/// A diagnostic of something that the language allows and the model does not.
+pub fn diagnostic(code: Code, message: String, span: Span, source: &str, text: &str) -> Diagnostic {
+    let before = text.get(..span.start).unwrap_or_default();
+    Diagnostic {
+        code,
+        message,
+        span,
+        label: String::new(),
+        notes: Vec::new(),
+        help: Vec::new(),
+        source: source.into(),
+        line: before.matches('\n').count() + 1,
+        column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
+    }
+}
+
+/// Prints diagnostics.
+pub fn show(diagnostics: &[Diagnostic], text: &str) {
+    if !diagnostics.is_empty() {
+        // Colours are stripped where they do not belong.
+        let drawn = cowherd_litmus::render(diagnostics, text, Colour::Always);
+        terminal::tell(&format!("{drawn}\n"));
+    }
+}
+
+/// A kernel; what is to be said about the expression is printed.
+pub fn profile(word: &str) -> Result<Profile, Failure> {
+    let composed = Kernels::shipped()
+        .profile(word)
+        .map_err(|e| Failure::Input(e.to_string()))?;
+    for warning in &composed.warnings {
+        terminal::warn(&format!("{word}: {warning}"));
+    }
+    Ok(composed.profile)
+}
+
+/// The kernels that the user names, or those of the matrix.
+pub fn profiles(words: &[String]) -> Result<Vec<Profile>, Failure> {
+    if words.is_empty() {
+        return Ok(Kernels::shipped().matrix());
+    }
+    words.iter().map(|word| profile(word)).collect()
+}
