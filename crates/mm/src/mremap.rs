@@ -104,8 +104,7 @@ impl Mremap {
                 go(Set { from, to, old })
             }
             Set { from, to, old } => {
-                k.set_pte(mm, to, moved(old));
-                k.event(Event::Moved { mm, from, to });
+                k.event(Event::MoveBegin { mm, from, to });
                 if is_trapped(old) {
                     k.event(Event::TrapLifted {
                         mm,
@@ -113,6 +112,7 @@ impl Mremap {
                         by: Trap::Uffd,
                     });
                 }
+                k.set_pte(mm, to, moved(old));
                 if !k.has(F::MremapFlush) {
                     k.unlock_ptl(mm);
                     return go(Flush { from, to });
@@ -121,6 +121,7 @@ impl Mremap {
             }
             Flush { from, to } => {
                 k.flush_tlb_page(mm, from);
+                k.event(Event::Moved { mm, from, to });
                 if k.has(F::MremapFlush) {
                     k.unlock_ptl(mm);
                 }
