@@ -129,7 +129,7 @@ impl Builder<'_> {
             Contents::File { mapped, .. } => {
                 if let (true, Some(pfn)) = (*mapped, file) {
                     for &mm in &mappers {
-                        let dirty = a.dirty == Some(true);
+                        let dirty = a.dirty;
                         self.state.m.ptes[mm][va.at()] = Present {
                             dirty,
                             ..Pte::of(pfn)
@@ -283,7 +283,7 @@ fn present(pfn: Pfn, a: &Attributes, exclusive: bool) -> Present {
     let by_default = !a.lazy && a.ksm.is_none();
     Present {
         write: !readonly && !a.protnone,
-        dirty: a.dirty.unwrap_or(by_default),
+        dirty: a.dirty,
         soft_dirty: !a.tracked,
         uffd_wp: protected,
         protnone: a.protnone,
