@@ -340,7 +340,7 @@ fn a_missing_rule_is_noticed() {
         (F::SwapoffExclusive, both),
     ] {
         let features = without(v6_12(), &[rule]);
-        let found = (0..1500).any(|seed| run(features, seed, holds, false).is_err());
+        let found = (0..6000).any(|seed| run(features, seed, holds, false).is_err());
         assert!(found, "{}", rule.name());
     }
 }
