@@ -567,9 +567,9 @@ impl System for Program {
 
     fn blocks(&self, state: &State, actor: usize) -> bool {
         match self.actor(actor) {
-            Actor::Task(task) => {
-                self.next_step(state, task).is_none_or(|step| step.wait != Wait::Nothing)
-            }
+            Actor::Task(task) => self
+                .next_step(state, task)
+                .is_none_or(|step| step.wait != Wait::Nothing),
             _ => true,
         }
     }
