@@ -104,7 +104,10 @@ fn parse(entry: &Entry) -> Option<Loaded> {
         }
     };
     let analysis = cowherd_litmus::analyse(&entry.source, text);
-    show(&analysis.diagnostics, text);
+    // Warnings are for whoever writes the test.
+    if analysis.test.is_none() || entry.file.is_some() {
+        show(&analysis.diagnostics, text);
+    }
     let test = analysis.test?;
     match Expectations::of(&test, text, Kernels::shipped()) {
         Ok(expectations) => Some(Loaded {

@@ -126,6 +126,43 @@ impl Program {
         }
     }
 
+    /// The path and the name of the step that a task takes next: for coverage.
+    pub fn step_name(&self, state: &State, task: usize) -> Option<(&'static str, &'static str)> {
+        let stmt = self.stmt(state, task)?;
+        let current = state.m.tasks[task];
+        if current.busy() {
+            return Some(current.step_name());
+        }
+        if !self.started(state, task) {
+            return None;
+        }
+        let fault = memory::fault::Fault::Idle;
+        match self.first_call(state, task, &stmt.op) {
+            First::Call(call) => Some(Task { call, fault }.step_name()),
+            First::NotYet => None,
+            First::Now => {
+                let mut scratch = state.clone();
+                let mut choice = Choice::number(0);
+                let mm = self.tasks[task].mm;
+                let (m, mut driver) = split(
+                    self,
+                    &mut scratch,
+                    &mut choice,
+                    Some(stmt.op),
+                    stmt.result,
+                    mm,
+                );
+                let mut k = Kernel::new(m, &self.cfg, &mut driver, self.who(state, task));
+                match self.begin(&mut k, stmt.op, &mut None) {
+                    Next::Call { call } | Next::Fault { call, .. } => {
+                        Some(Task { call, fault }.step_name())
+                    }
+                    Next::Return { .. } => None,
+                }
+            }
+        }
+    }
+
     /// The call that an operation begins with, as far as that can be told without beginning it: what its first step waits for.
     fn first_call(&self, state: &State, task: usize, op: &Op) -> First {
         let who = self.who(state, task);

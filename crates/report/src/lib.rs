@@ -5,6 +5,7 @@
 //! sequences of its colours; whoever writes it to something that is no terminal strips them.
 
 pub mod checked;
+pub mod coverage;
 pub mod herd;
 pub mod json;
 pub mod junit;

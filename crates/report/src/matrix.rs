@@ -112,7 +112,7 @@ pub fn differences(tests: &[Checked]) -> String {
 }
 
 /// One line that sums up.
-pub fn summary(tests: &[Checked]) -> String {
+pub fn summary(tests: &[Checked], profiles: &[Profile]) -> String {
     let rows = || tests.iter().flat_map(|t| &t.rows);
     let count = |standing| rows().filter(|r| r.standing() == standing).count();
     let mut parts = vec![paint(
@@ -129,8 +129,13 @@ pub fn summary(tests: &[Checked]) -> String {
     more(Standing::Wrong, "wrong", BAD);
     more(Standing::Undetermined, "undetermined", WARN);
     more(Standing::Open, "of which nothing is expected", DIM);
+    let beside = rows().filter(|r| !profiles.iter().any(|p| p.same_kernel(&r.profile)));
+    let beside = match beside.count() {
+        0 => String::new(),
+        n => format!(", {n} of them on kernels that only a test names"),
+    };
     format!(
-        "{}, {}: {}",
+        "{}, {}{beside}: {}",
         plural(tests.len(), "test"),
         plural(rows().count(), "verdict"),
         parts.join(", ")

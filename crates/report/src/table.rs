@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cowherd_explore::Ended;
 use cowherd_model::check::{Run, Verdict};
+use cowherd_model::spec;
 
 use crate::checked::{Checked, Row, Standing, never_ends, positive_negative};
 use crate::style::{self, BAD, BOLD, DIM, GOOD, WARN, grouped, paint, plural, seconds};
@@ -109,9 +110,11 @@ fn remarks(row: &Row, run: &Run) -> String {
     if run.ended != Ended::Complete {
         remarks.push(paint(WARN, ended(run)));
     }
-    let broken = cowherd_model::spec::names(run.alarms);
-    if !broken.is_empty() {
-        remarks.push(paint(BAD, broken.join(", ")));
+    let documented = run.alarms & spec::hazard_bits(None);
+    for (bits, style) in [(run.alarms & !documented, BAD), (documented, DIM)] {
+        if bits != 0 {
+            remarks.push(paint(style, spec::names(bits).join(", ")));
+        }
     }
     if run.deadlocks > 0 {
         let n = plural(run.deadlocks as usize, "deadlock");

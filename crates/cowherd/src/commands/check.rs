@@ -6,6 +6,7 @@ use cowherd_report::{Checked, Standing, herd, json, junit, matrix};
 
 use crate::batch::{self, Extras, Job};
 use crate::cli::{Check, Format};
+use crate::coverage;
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Loaded};
 use crate::terminal;
@@ -31,11 +32,17 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     let many = tests.len() > FEW;
     let extras = Extras {
         livelock: args.livelock,
-        coverage: many || jobs.iter().all(|job| job.profiles.len() == 1),
+        coverage: many && args.tests.is_empty() || jobs.iter().all(|job| job.profiles.len() == 1),
     };
     let checked = batch::run(&jobs, &args.search, extras);
     match args.format {
-        Format::Text if many => terminal::print(&overview(&checked, &profiles))?,
+        Format::Text if many => {
+            terminal::print(&overview(&checked, &profiles))?;
+            if args.tests.is_empty() && named && !terminal::stopped() {
+                let coverage = coverage::find(&jobs, &checked, &args.search);
+                terminal::print(&format!("\n{}", coverage.text()))?;
+            }
+        }
         Format::Text => terminal::print(&tables(&checked, args))?,
         Format::Herd => {
             for checked in &checked {
@@ -86,7 +93,7 @@ fn overview(checked: &[Checked], profiles: &[Profile]) -> String {
         out.push_str("\nNot as expected:\n");
         out.push_str(&differences);
     }
-    out.push_str(&format!("\n{}\n", matrix::summary(checked)));
+    out.push_str(&format!("\n{}\n", matrix::summary(checked, profiles)));
     out
 }
 

@@ -190,10 +190,12 @@ impl<'a> Finder<'a> {
 
     /// What there is to explain in a run, if anything.
     pub fn goal(&self, run: &Run) -> Option<Goal> {
+        // What is documented is no bug.
+        let broken = run.alarms & !spec::hazard_bits(None);
         if self.is_bad(run) {
             Some(Goal::Condition)
-        } else if run.alarms != 0 {
-            Some(Goal::Broken(run.alarms))
+        } else if broken != 0 {
+            Some(Goal::Broken(broken))
         } else if run.deadlocks > 0 {
             Some(Goal::Deadlock)
         } else {
