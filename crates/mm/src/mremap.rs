@@ -104,7 +104,7 @@ impl Mremap {
                 go(Set { from, to, old })
             }
             Set { from, to, old } => {
-                k.event(Event::MoveBegin { mm, from, to });
+                k.set_pte(mm, to, moved(old));
                 if is_trapped(old) {
                     k.event(Event::TrapLifted {
                         mm,
@@ -112,17 +112,17 @@ impl Mremap {
                         by: Trap::Uffd,
                     });
                 }
-                k.set_pte(mm, to, moved(old));
                 if !k.has(F::MremapFlush) {
+                    k.event(Event::Moved { mm, from, to });
                     k.unlock_ptl(mm);
-                    return go(Flush { from, to });
                 }
                 go(Flush { from, to })
             }
             Flush { from, to } => {
                 k.flush_tlb_page(mm, from);
-                k.event(Event::Moved { mm, from, to });
                 if k.has(F::MremapFlush) {
+                    // Until now the old address led to the page as well, through TLBs.
+                    k.event(Event::Moved { mm, from, to });
                     k.unlock_ptl(mm);
                 }
                 go(End { from, to })
@@ -170,6 +170,7 @@ fn begin(k: &mut Kernel, from: Va, to: Va) -> Next {
 /// `copy_vma`: a VMA like the old one, which stays until its PTE is moved. userfaultfd does not follow.
 fn move_vma(k: &mut Kernel, from: Va, to: Va) -> Next {
     let mm = k.who.mm;
+    k.event(Event::MoveBegin { mm, from, to });
     let old = *k.vma(mm, from);
     let new = k.vma_mut(mm, to);
     *new = Vma {
