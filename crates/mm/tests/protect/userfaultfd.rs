@@ -77,17 +77,31 @@ fn once_a_protection_has_returned_every_store_is_trapped() {
             .hot(0)
             .thread(&[protect()])
             .thread(&[protect()])
-            .kernel(&[Op::Call(Shrink::reclaim(A, X))])
             .run()
     };
     for (kernel, features) in eras() {
         let runs = run(features);
         assert!(runs.found.is_empty(), "{kernel}: {:?}", runs.found);
     }
-    for rule in [F::TlbFlushNested, F::ProtectFlush, F::BatchedFlush] {
+    for rule in [F::TlbFlushNested, F::ProtectFlush] {
         let runs = run(without(v7_2(), &[rule]));
         assert!(runs.found.contains(&Found::MissedUffd), "{rule:?}");
     }
+}
+
+#[test]
+fn a_protection_flushes_what_reclaim_deferred() {
+    let run = |features| {
+        registered(features)
+            .thread(&[Op::Store(X, 0, 1)])
+            .hot(0)
+            .thread(&[protect()])
+            .kernel(&[Op::Call(Shrink::reclaim(A, X))])
+            .run()
+    };
+    run(v7_2()).are_clean();
+    let mutant = run(without(v7_2(), &[F::BatchedFlush]));
+    assert!(mutant.found.contains(&Found::MissedUffd));
 }
 
 #[test]
