@@ -68,6 +68,7 @@ impl RemoveMigrationPtes {
                 uffd_wp: e.uffd_wp,
                 ..k.mk_pte(mm, at, new)
             };
+            let pte = k.keep_rwp(mm, at, pte);
             k.set_pte(mm, at, pte.pte());
         }
         k.unlock_ptl(mm);

@@ -395,6 +395,7 @@ fn unuse_pte(k: &mut Kernel, u: Unuse, pfn: Pfn, new: Option<Pfn>) -> Next {
         uffd_wp: keep && e.uffd_wp,
         ..k.mk_pte(u.mm, u.va, to)
     };
+    let pte = k.keep_rwp(u.mm, u.va, pte);
     k.set_pte(u.mm, u.va, pte.pte());
     go(PutSlot { u, pfn, new })
 }
