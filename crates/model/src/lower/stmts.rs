@@ -32,7 +32,18 @@ pub(super) fn source_reg(call: &Call) -> Option<ast::Reg> {
 impl Lowering<'_> {
     pub(super) fn thread(&mut self, n: usize, thread: &Thread) -> Result<TaskProgram, Refused> {
         let mut stmts = Vec::new();
-        for stmt in &thread.stmts {
+        let exit = |stmt: &ast::Stmt| matches!(stmt.call, Call::Exit);
+        let reached = thread.stmts.iter().position(exit);
+        let (reached, dead) = thread
+            .stmts
+            .split_at(reached.map_or(thread.stmts.len(), |exit| exit + 1));
+        if let Some(fork) = dead
+            .iter()
+            .find(|stmt| matches!(stmt.call, Call::Fork { .. }))
+        {
+            return refuse(fork.span, "this fork is never reached: the thread exits");
+        }
+        for stmt in reached {
             for op in self.call(n, thread, &stmt.call, stmt.span)? {
                 stmts.push(Stmt {
                     op,
