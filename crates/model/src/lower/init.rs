@@ -109,6 +109,7 @@ impl Builder<'_> {
             if let Some(uffd) = a.uffd {
                 vma.uffd_wp = uffd.mode == UffdMode::Wp || uffd.mode == UffdMode::Rwp;
                 vma.uffd_missing = uffd.mode == UffdMode::Missing;
+                vma.uffd_minor = uffd.mode == UffdMode::Minor;
             }
         }
         let mappers: Vec<usize> = std::iter::once(init.owner.index())
