@@ -54,14 +54,14 @@ impl RemoveMigrationPtes {
             );
             let vma = *k.vma(mm, at);
             // Without `mig_wrprotect` whatever the VMA allows.
-            let write =
-                (e.kind == MigrationKind::Writable && !e.uffd_wp) || !k.has(F::MigWrprotect);
+            let write = e.kind == MigrationKind::Writable || !k.has(F::MigWrprotect);
             let dirty = e.dirty && k.page(new).dirty;
             let pte = Present {
                 write: write && vma.write,
                 dirty,
                 soft_dirty: e.soft_dirty,
-                uffd_wp: e.uffd_wp,
+                // A writable entry is never marked: change_pte_range() makes it readable first.
+                uffd_wp: e.uffd_wp && !write,
                 ..Pte::of(new)
             };
             k.set_pte(mm, at, pte.pte());
