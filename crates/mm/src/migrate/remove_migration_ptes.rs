@@ -61,7 +61,7 @@ impl RemoveMigrationPtes {
                 dirty,
                 soft_dirty: e.soft_dirty,
                 // A writable entry is never marked: change_pte_range() makes it readable first.
-                uffd_wp: e.uffd_wp && !write,
+                uffd_wp: e.uffd_wp && e.kind != MigrationKind::Writable,
                 ..Pte::of(new)
             };
             k.set_pte(mm, at, pte.pte());
