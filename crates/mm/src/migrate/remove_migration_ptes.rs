@@ -65,8 +65,9 @@ impl RemoveMigrationPtes {
                 write,
                 dirty,
                 soft_dirty: e.soft_dirty,
-                uffd_wp: e.uffd_wp,
-                ..k.mk_pte(mm, at, new)
+                // A writable entry is never marked: change_pte_range() makes it readable first.
+                uffd_wp: e.uffd_wp && e.kind != MigrationKind::Writable,
+                ..Pte::of(new)
             };
             let pte = k.keep_rwp(mm, at, pte);
             k.set_pte(mm, at, pte.pte());
