@@ -23,8 +23,10 @@ use super::promises::{Spec, Values, value as bit};
 /// Who looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Eye {
-    /// A CPU of the process, or the free observer.
+    /// A CPU of the process.
     Cpu,
+    /// The free observer.
+    Observer,
     /// A device, a pipe or another process, by reference.
     Reference,
     /// A reference that stays in sync.
@@ -73,7 +75,7 @@ impl Spec {
             && (expected.values(cell) & written != 0 || self.ancient(mm) & value != 0);
         match eye {
             _ if self.own(mm) & value == 0 && !born_with => Kind::Leak,
-            Eye::Cpu => Kind::LostWrite,
+            Eye::Cpu | Eye::Observer => Kind::LostWrite,
             Eye::Reference | Eye::Pin => Kind::StaleRead,
         }
     }
@@ -87,7 +89,7 @@ impl Spec {
         match eye {
             Eye::Reference => return Rule::S6,
             Eye::Pin => return Rule::S7,
-            Eye::Cpu => {}
+            Eye::Cpu | Eye::Observer => {}
         }
         if kind == Kind::Leak {
             let family = |other: MmId| self.root(other) == self.root(mm);

@@ -7,7 +7,7 @@ use super::alarms::{Alarm, Alarms, Kind, Rule};
 use super::cell_sets::CellSets;
 use super::classify::Eye;
 use super::ideal::{Ideal, Proc};
-use super::page::Traps;
+use super::page::{Through, Traps};
 use super::promises::Spec;
 use super::worlds::{Room, Seen};
 
@@ -75,7 +75,7 @@ impl Spec {
     ) {
         let born = ideal.procs[mm.at()] == Proc::Alive;
         if born && ideal.moving[mm.at()].is_none() && ideal.page(mm, va).mapped() {
-            self.look(ideal, alarms, Eye::Cpu, (mm, va, cell), value);
+            self.look(ideal, alarms, Eye::Observer, (mm, va, cell), value);
         }
     }
 
@@ -113,7 +113,12 @@ impl Spec {
             return note(alarms, room);
         }
         let expected = page.worlds;
-        match page.worlds.narrow(cell, value, base) {
+        let by = if eye == Eye::Cpu {
+            Through::Tlb
+        } else {
+            Through::Walk
+        };
+        match page.see(cell, value, base, by) {
             Seen::Fits(met) => alarms.meet(met),
             Seen::Never => {
                 self.surprise(ideal, alarms, eye, place, value, &expected.all(base));
@@ -165,11 +170,12 @@ impl Spec {
         );
     }
 
-    /// While a page moves, both of its addresses are the old one: unless what was at the new one is still being zapped, and stale
-    /// TLBs go there.
+    /// While a page moves, both of its addresses are the old one: unless TLBs may still know what was at the new one.
     pub(super) fn settled(&self, ideal: &Ideal, mm: MmId, va: Va) -> Va {
+        let there = ideal.page(mm, va);
+        let flushed = there.zaps == 0 && there.frees == 0 && there.stale.is_empty();
         match ideal.moving[mm.at()] {
-            Some(moving) if moving.to == va && ideal.page(mm, va).zaps == 0 => moving.from,
+            Some(moving) if moving.to == va && flushed => moving.from,
             _ => va,
         }
     }

@@ -36,7 +36,7 @@ impl Spec {
             Event::FreeEnd { mm, va } => ideal.page_mut(mm, va).free_end(),
             Event::ForkBegin { parent, child } => self.fork_begin(ideal, alarms, parent, child),
             Event::ForkWithout { child, va } => self.fork_without(ideal, child, va),
-            Event::ForkEnd { child, .. } => fork_end(ideal, child),
+            Event::ForkEnd { parent, child } => fork_end(ideal, parent, child),
             Event::ForkFailed { child, .. } => fork_failed(ideal, child),
             Event::TransferBegin { io } => self.transfer_begin(ideal, io),
             Event::TransferEnd { io } => *ideal.io(io) = Transfer::IDLE,
@@ -195,6 +195,7 @@ impl Spec {
         *ideal.page_mut(mm, to) = new;
         let left = ideal.page_mut(mm, from);
         left.traps = left.traps.only(Traps::FORBIDDEN);
+        left.stale = CellSets::EMPTY;
         if left.zaps == 0 {
             left.worlds = Worlds::one(World {
                 lazy: left.frees > 0,
@@ -286,7 +287,10 @@ impl Spec {
 /// Every cell that there can be.
 const ALL: Cells = Cells(0b1111);
 
-fn fork_end(ideal: &mut Ideal, child: MmId) {
+fn fork_end(ideal: &mut Ideal, parent: MmId, child: MmId) {
+    for page in &mut ideal.pages[parent.at()] {
+        page.stale = CellSets::EMPTY;
+    }
     if ideal.procs[child.at()] == Proc::Forking {
         ideal.procs[child.at()] = Proc::Alive;
         for page in &mut ideal.pages[child.at()] {

@@ -6,7 +6,16 @@ use cowherd_mm::{Cell, Cells, Va};
 
 use super::alarms::Hazards;
 use super::cell_sets::CellSets;
-use super::worlds::{Room, World, Worlds};
+use super::worlds::{Room, Seen, World, Worlds};
+
+/// How somebody sees a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// As a load may: through a translation that is perhaps stale.
+    Tlb,
+    /// By a fresh walk, or by a reference.
+    Walk,
+}
 
 /// Stores that must not happen unnoticed (S10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -60,6 +69,9 @@ pub struct Page {
     pub written: CellSets,
     /// Calls of MADV_FREE under way (S8).
     pub frees: u8,
+    /// What the page held when MADV_FREE's drop of it was seen: reclaim defers the flush, so a CPU may still read it through its
+    /// TLB, until the next call that flushes is over (S8).
+    pub stale: CellSets,
     /// Stores that must not happen unnoticed.
     pub traps: Traps,
     /// Cells that a child being forked does not take from its parent any more (S5).
@@ -78,6 +90,7 @@ impl Page {
             zaps: 0,
             written: CellSets::EMPTY,
             frees: 0,
+            stale: CellSets::EMPTY,
             traps: Traps::NONE,
             frozen: Cells::NONE,
         }
@@ -88,41 +101,81 @@ impl Page {
         !self.worlds.is_empty()
     }
 
+    /// Somebody whose view is that of the page table sees `value`: worlds that disagree are dropped. Through a TLB it may be the
+    /// page of before a drop; that says nothing.
+    pub fn see(&mut self, cell: Cell, value: u8, base: &CellSets, by: Through) -> Seen {
+        if by == Through::Tlb && self.stale.has(cell, value) {
+            return Seen::Fits(Hazards::NONE);
+        }
+        let before = self.worlds;
+        let seen = self.worlds.narrow(cell, value, base);
+        if seen != Seen::Never && before.lazy() && !self.worlds.lazy() {
+            self.stale = self.stale.union(&before.all(&CellSets::EMPTY));
+        }
+        seen
+    }
+
     /// A store, or a transfer that lands, takes effect. Base: what a fresh page holds.
     pub fn write(&mut self, cell: Cell, value: u8, base: &CellSets) -> Room {
         if self.zaps > 0 {
             self.written.add(cell, value);
             return self.allow(cell, value);
         }
-        let free = self.frees > 0;
         let set = |w: &World| {
             let mut w = *w;
             w.cells.put(cell, value);
             w.loose &= !(1 << cell.0);
+            w.lazy = false;
             w
         };
+        let fresh = |w: &World| World {
+            marks: w.marks,
+            ..World::of(*base)
+        };
+        if self.frees > 0 {
+            return self.write_while_freed(cell, value, base, set, fresh);
+        }
         let (worlds, room) = self.worlds.map(|w, out| {
+            out.add(set(w));
             if w.lazy {
-                // The page was dropped before, or is kept now for good: unless MADV_FREE is not over, which may come after
-                // the store as well.
-                let kept = World {
-                    lazy: free,
-                    ..set(w)
-                };
-                let fresh = World {
-                    marks: w.marks,
-                    ..World::of(*base)
-                };
-                out.add(kept);
-                out.add(World {
-                    lazy: free,
-                    ..set(&fresh)
-                });
+                // The page was dropped before.
+                out.add(set(&fresh(w)));
+            }
+        });
+        self.worlds = worlds;
+        room
+    }
+
+    /// While MADV_FREE is under way, which may come after the store as well. And once the page was dropped, the store may go to
+    /// where it was, through a TLB that is not flushed yet.
+    fn write_while_freed(
+        &mut self,
+        cell: Cell,
+        value: u8,
+        base: &CellSets,
+        set: impl Fn(&World) -> World,
+        fresh: impl Fn(&World) -> World,
+    ) -> Room {
+        let may_set = |w: &World| {
+            let mut w = *w;
+            w.cells.add(cell, value);
+            w.lazy = true;
+            w
+        };
+        let dropped = !self.stale.is_empty();
+        self.stale = self.stale.union(&self.worlds.all(base));
+        self.stale.add(cell, value);
+        let (worlds, room) = self.worlds.map(|w, out| {
+            if dropped {
+                out.add(may_set(w));
             } else {
                 out.add(World {
-                    lazy: free,
+                    lazy: true,
                     ..set(w)
                 });
+            }
+            if w.lazy {
+                out.add(may_set(&fresh(w)));
             }
         });
         self.worlds = worlds;
@@ -176,7 +229,7 @@ impl Page {
         if self.zaps == 0 {
             self.written = CellSets::EMPTY;
             let lazy = self.worlds.lazy();
-            let cells = self.worlds.all(base).union(base);
+            let cells = self.worlds.all(base).union(base).union(&self.stale);
             self.worlds = Worlds::one(World {
                 lazy,
                 ..World::of(cells)
@@ -200,6 +253,7 @@ impl Page {
             });
             self.written = CellSets::EMPTY;
         }
+        self.stale = CellSets::EMPTY;
     }
 
     /// MADV_FREE was entered.
@@ -217,8 +271,9 @@ impl Page {
         room
     }
 
-    /// It returned.
+    /// It returned, and has flushed.
     pub fn free_end(&mut self) {
+        self.stale = CellSets::EMPTY;
         self.frees = self.frees.saturating_sub(1);
     }
 
@@ -253,6 +308,7 @@ impl Page {
     pub fn pack(&self, va: Va, cells: u8, w: &mut Writer) {
         let calm = self.zaps == 0
             && self.frees == 0
+            && self.stale.is_empty()
             && self.traps == Traps::NONE
             && self.frozen.is_empty();
         if calm
@@ -280,6 +336,10 @@ impl Page {
             self.frozen.pack(w);
             if self.zaps > 0 {
                 self.written.pack(cells, w);
+            }
+            (!self.stale.is_empty()).pack(w);
+            if !self.stale.is_empty() {
+                self.stale.pack(cells, w);
             }
         }
         (self.origin != va).pack(w);
@@ -310,6 +370,9 @@ impl Page {
             page.frozen = Cells::unpack(r);
             if page.zaps > 0 {
                 page.written = CellSets::unpack(cells, r);
+            }
+            if bool::unpack(r) {
+                page.stale = CellSets::unpack(cells, r);
             }
         }
         if bool::unpack(r) {

@@ -212,7 +212,7 @@ impl Lively {
             7 | 8 => self.fork(m),
             9 => self.zap(m, va),
             10 => self.free(m, va),
-            11 => self.drop_lazy(m, va),
+            11 => self.drop_lazy(m, va, c),
             12 => self.wrprotect(m, va),
             13..=16 => self.transfer(usize::from(a) % 4, cell, c),
             17 | 18 => self.splice(m, va, cell, c),
@@ -429,8 +429,8 @@ impl Lively {
         };
     }
 
-    /// Reclaim drops a freed page.
-    fn drop_lazy(&mut self, m: usize, va: usize) {
+    /// Reclaim drops a freed page, and may flush.
+    fn drop_lazy(&mut self, m: usize, va: usize, c: u8) {
         let Some(pte) = self.ptes[m][va].filter(|_| !self.forking(m)) else {
             return;
         };
@@ -439,7 +439,10 @@ impl Lively {
         let clean = !pte.dirty || self.off == Off::DropDirty;
         if f.lazy && f.mapped == 1 && free && clean && self.moving[m].is_none() {
             self.unmap(m, va);
-            self.flush(m, va);
+            // Or it defers the flush.
+            if c.is_multiple_of(2) {
+                self.flush(m, va);
+            }
         }
     }
 

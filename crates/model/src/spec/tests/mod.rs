@@ -191,12 +191,12 @@ impl Run {
         self
     }
 
-    /// Would a load of any of these be fine, and of no other value up to 9?
+    /// Would any of these be fine to see by a fresh walk, and no other value up to 9?
     #[track_caller]
     pub fn allows(&mut self, mm: MmId, va: Va, cell: Cell, values: &[u8]) -> &mut Run {
         for v in 0..10 {
             let (mut ideal, mut alarms) = (self.ideal, Alarms::default());
-            self.spec.load(&mut ideal, &mut alarms, mm, va, cell, v);
+            self.spec.observe(&mut ideal, &mut alarms, mm, va, cell, v);
             assert_eq!(alarms.kinds() == 0, values.contains(&v), "value {v}");
         }
         self

@@ -442,10 +442,11 @@ proptest! {
         }
         plain.run.spec.forget(&mut plain.run.ideal, |_, _| false);
         let mut left = plain.run.ideal;
-        // Where a page came from is remembered.
+        // Where a page came from is remembered, and until a flush what TLBs may show.
         for page in left.pages.iter_mut().flatten().zip(fresh.pages.iter().flatten()) {
             page.0.origin = page.1.origin;
+            page.0.stale = CellSets::EMPTY;
         }
-        prop_assert_eq!(left, fresh);
+        prop_assert!(left == fresh);
     }
 }

@@ -1,5 +1,6 @@
 //! S4, S8, S13.
 
+use super::packing::survives;
 use super::*;
 
 #[test]
@@ -87,7 +88,29 @@ fn a_freed_page_may_be_dropped_as_a_whole() {
     // Zero: now the whole page is.
     r.load(A, X, C1, 0).fine();
     r.allows(A, X, C0, &[0]).allows(A, X, C1, &[0]);
+    r.free_begin().free_end();
     r.load(A, X, C0, 1).broken(Kind::LostWrite, Rule::S1);
+}
+
+#[test]
+fn a_dropped_page_may_still_be_read_through_a_stale_tlb() {
+    let mut r = Run::new();
+    r.free_begin().free_end();
+    let observe = |r: &mut Run, v| {
+        r.spec.observe(&mut r.ideal, &mut r.alarms, A, X, C0, v);
+    };
+    observe(&mut r, 0);
+    r.store(A, X, C1, 3).load(A, X, C0, 1).load(A, X, C1, 2);
+    r.load(A, X, C0, 0).fine();
+    survives(&r.ideal);
+    // That is no excuse for the page table,
+    let before = r.ideal;
+    observe(&mut r, 1);
+    r.broken(Kind::LostWrite, Rule::S1);
+    // nor after a flush.
+    r.ideal = before;
+    r.fork().load(A, X, C0, 1);
+    r.broken(Kind::LostWrite, Rule::S1);
 }
 
 #[test]
