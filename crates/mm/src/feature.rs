@@ -255,4 +255,12 @@ features! {
     MadvfreeMapcount = "madvfree_mapcount",
     /// MADV_FREE flushes before it returns.
     MadvfreeFlush = "madvfree_flush",
+
+    // userfaultfd read-write protection.
+    /// UFFDIO_RWPROTECT: traps loads too; a series of 2026, in no release.
+    UffdRwp = "uffd_rwp",
+    /// fork asks whether a PTE is writable before it gives it the child's protection; with uffd_rwp.
+    RwpForkSample = "rwp_fork_sample",
+    /// Swap-in leaves a read-write protected page to the next fault, a write or not; with uffd_rwp.
+    RwpSwapin = "rwp_swapin",
 }

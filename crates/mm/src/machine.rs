@@ -24,6 +24,8 @@ packed! {
         pub soft_dirty: bool,
         /// VM_UFFD_WP.
         pub uffd_wp: bool,
+        /// VM_UFFD_RWP (in no release): the mark of write-protection stands for protection from reads and writes.
+        pub uffd_rwp: bool,
         /// VM_UFFD_MISSING.
         pub uffd_missing: bool,
         /// VM_UFFD_MINOR: faults on what is in the page cache.
@@ -249,6 +251,7 @@ impl Vma {
             pgoff: va,
             soft_dirty: false,
             uffd_wp: false,
+            uffd_rwp: false,
             uffd_missing: false,
             uffd_minor: false,
             mergeable: false,
@@ -266,6 +269,21 @@ impl Vma {
         } else {
             self.uffd_missing
         }
+    }
+
+    /// Does a write to a page with (`marked`) or without userfaultfd's mark go to userspace?
+    pub fn traps_writes(&self, marked: bool) -> bool {
+        marked && (self.uffd_wp || self.uffd_rwp)
+    }
+
+    /// Does a read too?
+    pub fn traps_reads(&self, marked: bool) -> bool {
+        marked && self.uffd_rwp
+    }
+
+    /// Is it registered with userfaultfd?
+    pub fn registered(&self) -> bool {
+        self.uffd_missing || self.uffd_minor || self.uffd_wp || self.uffd_rwp
     }
 
     /// `vma_is_accessible`: not PROT_NONE.

@@ -177,6 +177,7 @@ fn move_vma(k: &mut Kernel, from: Va, to: Va) -> Next {
         readers: new.readers,
         writer: new.writer,
         uffd_wp: false,
+        uffd_rwp: false,
         uffd_missing: false,
         uffd_minor: false,
         ..old

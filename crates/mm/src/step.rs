@@ -99,9 +99,9 @@ impl Wait {
             Wait::PipeRoom(pipe) => m.pipes[pipe.at()][PIPE_BUFS - 1].is_none(),
             Wait::Uffd(mm, va) => match m.ptes[mm.at()][va.at()] {
                 Pte::None | Pte::Marker => !m.vmas[mm.at()][va.at()].userfaults(),
-                Pte::Present { e } => !e.uffd_wp || !m.vmas[mm.at()][va.at()].uffd_wp,
+                Pte::Present { e } => !m.vmas[mm.at()][va.at()].traps_writes(e.uffd_wp),
                 // Swapped out while its fault waits: only UFFDIO_WRITEPROTECT wakes it.
-                Pte::Swap { e } => !e.uffd_wp || !m.vmas[mm.at()][va.at()].uffd_wp,
+                Pte::Swap { e } => !m.vmas[mm.at()][va.at()].traps_writes(e.uffd_wp),
                 _ => true,
             },
         }

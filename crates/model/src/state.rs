@@ -231,7 +231,17 @@ impl State {
             &mut |pfn, r| frames[pfn.at()] = unpack_cells(s.cells, r),
             &mut |slot, r| slots[slot.at()] = unpack_cells(s.cells, r),
         );
+        state.forget_freed();
         state
+    }
+
+    /// What freed frames hold is not packed: nobody may rely on it.
+    pub fn forget_freed(&mut self) {
+        for (page, data) in self.m.frames.iter().zip(&mut self.frames) {
+            if page.is_free() {
+                *data = [crate::program::JUNK; MAX_CELLS];
+            }
+        }
     }
 
     /// What a fresh load of a cell would give. `None`: it would fault fatally.

@@ -63,3 +63,12 @@ fn a_pin_is_in_sync_while_its_page_moves() {
         "P0 in A { pin(x, FOLL_WRITE, FOLL_LONGTERM); } P1 in A { mremap(x, z); }",
     );
 }
+
+#[test]
+fn a_device_is_taken_away_once() {
+    fine(
+        NEW,
+        "anon x = 1 swapped;",
+        "P0 in A { swapoff(); get(x); } kernel { swapoff(); }",
+    );
+}

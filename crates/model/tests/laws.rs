@@ -5,17 +5,19 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::examine::{flags, parse, profile, run};
 use common::generate::Generator;
 use cowherd_explore::oracle::oracle;
-use cowherd_explore::{Reductions, Report, System};
+use cowherd_explore::{Choice, Reductions, Report, System};
 use cowherd_litmus::ast::Test;
 use cowherd_mm::{Feature, FeatureSet};
 use cowherd_model::kernels::Profile;
 use cowherd_model::lower::lower;
+use cowherd_model::program::Program;
+use cowherd_model::state::State;
 
 /// States of one program at most.
 const MOST: u64 = 8_000;
@@ -195,4 +197,81 @@ fn a_run_depends_on_no_feature_that_it_did_not_ask_for() {
         assert_ne!(had, FeatureSet::ALL);
         true
     });
+}
+
+/// Every state that comes of `state` in one step, by actor and choice.
+fn successors(program: &Program, state: &State) -> Vec<((usize, u32), State)> {
+    let mut all = Vec::new();
+    if program.done(state) {
+        return all;
+    }
+    for actor in (0..System::actors(program)).filter(|&actor| program.enabled(state, actor)) {
+        let (mut number, mut fanout) = (0, 1);
+        while number < fanout {
+            let mut choice = Choice::number(number);
+            let mut next = state.clone();
+            program.step(&mut next, actor, &mut choice);
+            fanout = fanout.max(choice.fanout());
+            if choice.valid() {
+                all.push(((actor, number), next));
+            }
+            number += 1;
+        }
+    }
+    all
+}
+
+/// The first step after which a state and what it was packed to differ.
+fn first_difference(program: &Program, most: usize) -> Option<String> {
+    let pack = |state: &State| {
+        let mut bytes = Vec::new();
+        program.pack(state, &mut bytes);
+        bytes
+    };
+    let mut known = HashSet::new();
+    let mut queue: Vec<State> = program.initial.clone();
+    while let Some(state) = queue.pop() {
+        if known.len() > most || !known.insert(pack(&state)) {
+            continue;
+        }
+        let again = program.unpack(&pack(&state));
+        let (here, there) = (successors(program, &state), successors(program, &again));
+        if here.len() != there.len() {
+            return Some(format!("{:?}", program.describe(&state, here[0].0.0)));
+        }
+        for ((taken, one), (_, other)) in here.iter().zip(&there) {
+            if pack(one) != pack(other) {
+                let step = program.describe(&state, taken.0).map(|s| s.label);
+                return Some(format!("{taken:?} {step:?}\n{one:?}\n{other:?}"));
+            }
+        }
+        queue.extend(here.into_iter().map(|(_, next)| next));
+    }
+    None
+}
+
+#[test]
+fn what_is_not_packed_does_not_matter() {
+    all(300, |text, test, kernel| {
+        let Ok(program) = lower(test, kernel, false) else {
+            return false;
+        };
+        let difference = first_difference(&program, 4_000);
+        assert_eq!(difference, None, "on {}\n{text}", kernel.name);
+        true
+    });
+}
+
+#[test]
+fn one_program() {
+    let Ok(path) = std::env::var("COWHERD_TEST") else {
+        return;
+    };
+    let test = parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let kernel = profile(&std::env::var("COWHERD_KERNELS").unwrap_or("v7.2".into()));
+    let program = lower(&test, &kernel, false).unwrap();
+    println!(
+        "{}",
+        first_difference(&program, 100_000).unwrap_or_default()
+    );
 }

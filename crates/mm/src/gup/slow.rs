@@ -14,6 +14,7 @@ use crate::packed;
 use crate::pgtable::{Present, Pte};
 use crate::step::{Step, Wait, step};
 use crate::task::{Call, Errno, Next};
+use crate::world::Event;
 
 packed! {
     /// A walk under mmap_lock. `cow`: FOLL_COW, COW was broken by a fault of this walk.
@@ -31,10 +32,16 @@ impl GupSlow {
     /// The description of the next step.
     pub fn describe(&self, _v: &View) -> Step {
         match *self {
-            Begin { want, .. } => step("GUP lock", "__get_user_pages")
-                .under("mmap_lock (read)")
-                .waits(Wait::MmapRead(want.mm))
-                .right(),
+            Begin { want, then } => {
+                let lock = step("GUP lock", "__get_user_pages")
+                    .under("mmap_lock (read)")
+                    .waits(Wait::MmapRead(want.mm));
+                match then {
+                    // The specification hears of it: what the page holds from here on may be what is read.
+                    Then::Remote { .. } => lock,
+                    _ => lock.right(),
+                }
+            }
             Follow { want, .. } => step("follow", "follow_page_pte")
                 .under("mmap_lock (read), PTL")
                 .waits(Wait::Ptl(want.mm)),
@@ -46,6 +53,12 @@ impl GupSlow {
         match self {
             Begin { want, then } => {
                 k.mmap_read_lock(want.mm);
+                if matches!(then, Then::Remote { .. }) {
+                    k.event(Event::RemoteBegin {
+                        mm: want.mm,
+                        va: want.va,
+                    });
+                }
                 if want.hold == Hold::Pin && k.has(F::HasPinned) {
                     // Only fork and clear_refs look, and both hold mmap_lock for write (since 5.11).
                     k.mm_mut(want.mm).has_pinned = true;

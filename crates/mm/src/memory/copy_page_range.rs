@@ -117,7 +117,9 @@ impl Fork {
                 if k.has(F::ForkClearExclusive) {
                     k.page_mut(e.pfn).exclusive = false;
                 }
-                go(if e.writable() {
+                // B40: the PTE had the child's protection by then, and was not writable any more.
+                let rewritten = k.vma(parent, va).uffd_rwp && !k.has(F::RwpForkSample);
+                go(if e.writable() && !rewritten {
                     Wrprotect { child, va }
                 } else {
                     SetChild { child, va }
@@ -130,16 +132,8 @@ impl Fork {
             }
             SetChild { child, va } => {
                 let e = present(k, va);
-                let uffd_wp = e.uffd_wp && k.vma(child, va).uffd_wp;
-                k.set_pte(
-                    child,
-                    va,
-                    Present {
-                        uffd_wp,
-                        ..e.wrprotect()
-                    }
-                    .pte(),
-                );
+                let e = childs(k, child, va, e);
+                k.set_pte(child, va, e.pte());
                 unlock(k, child, va)
             }
             EarlyCopy {
@@ -251,6 +245,7 @@ fn begin(k: &mut Kernel, child: MmId) -> Next {
         vma.readers = Count(0);
         vma.writer = false;
         vma.uffd_wp = false;
+        vma.uffd_rwp = false;
         vma.uffd_missing = false;
         vma.uffd_minor = false;
         if vma.mapped && (vma.dontfork || vma.wipeonfork) {
@@ -306,6 +301,19 @@ fn present(k: &mut Kernel, va: Va) -> Present {
         .expect("copy_present_pte without a present PTE")
 }
 
+/// `__copy_present_ptes`: the child's PTE, read-only. userfaultfd's mark goes where the child is not registered, and with it the
+/// protection from reads.
+fn childs(k: &mut Kernel, child: MmId, va: Va, e: Present) -> Present {
+    let parent = k.who.mm;
+    let protected = k.vma(parent, va).traps_reads(e.uffd_wp);
+    let vma = *k.vma(child, va);
+    Present {
+        protnone: e.protnone && !protected || !vma.accessible(),
+        uffd_wp: vma.traps_writes(e.uffd_wp),
+        ..e.wrprotect()
+    }
+}
+
 /// Drops both page-table locks.
 fn unlock(k: &mut Kernel, child: MmId, va: Va) -> Next {
     let parent = k.who.mm;
@@ -326,6 +334,7 @@ fn read_pte(k: &mut Kernel, child: MmId, va: Va) -> Next {
     match k.pte(parent, va) {
         Pte::None | Pte::Marker => unlock(k, child, va),
         Pte::Present { e } if e.pfn.is_zero() => {
+            let e = childs(k, child, va, e);
             k.set_pte(child, va, e.pte());
             unlock(k, child, va)
         }

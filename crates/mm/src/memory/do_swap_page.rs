@@ -483,6 +483,7 @@ fn set_pte(k: &mut Kernel, f: FaultCx, orig: SwapPte, got: Got, map: Map) {
         uffd_wp: orig.uffd_wp,
         ..k.mk_pte(f.mm, f.va, got.pfn)
     };
+    let e = k.keep_rwp(f.mm, f.va, e);
     k.set_pte(f.mm, f.va, e.pte());
 }
 
@@ -502,7 +503,11 @@ fn unlock(k: &mut Kernel, f: FaultCx, got: Got, map: Map, slot: Slot) -> Fault {
             .pte(f.mm, f.va)
             .present()
             .expect("the PTE that was just set");
-        return do_wp_page::enter(k, f, e);
+        // A read-write protected page is userspace's business first (B41).
+        let trapped = k.vma(f.mm, f.va).traps_reads(e.uffd_wp);
+        if !trapped || !k.has(F::RwpSwapin) {
+            return do_wp_page::enter(k, f, e);
+        }
     }
     Fault::unlock_over(k, f, FaultResult::Done)
 }

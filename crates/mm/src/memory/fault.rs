@@ -285,6 +285,7 @@ fn entry(k: &mut Kernel, f: FaultCx) -> Fault {
         }
         Pte::Swap { e } => DoSwapPage::enter(f, e),
         Pte::Migration { .. } => Fault::MigrationWait { f },
+        Pte::Present { e } if vma.traps_reads(e.uffd_wp) => Fault::userfault(k, f),
         // In a PROT_NONE VMA (reached by FOLL_FORCE) protnone is no hint.
         Pte::Present { e } if e.protnone && vma.accessible() => {
             crate::numa::DoNumaPage::enter(f, e)

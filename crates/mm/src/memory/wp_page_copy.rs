@@ -112,25 +112,22 @@ impl WpPageCopy {
             SetPte { f, orig, new } => {
                 k.add_anon_rmap(new, Rmap::Exclusive);
                 k.folio_add_lru(new);
+                let e = k.mk_pte(f.mm, f.va, new);
                 let e = match f.kind {
                     // An unshared page stays read-only, with the marks of the PTE.
                     FaultKind::Unshare => Present {
-                        dirty: false,
-                        write: false,
-                        ..orig
+                        soft_dirty: orig.soft_dirty,
+                        uffd_wp: orig.uffd_wp,
+                        ..e
                     },
-                    _ => {
-                        let write = k.vma(f.mm, f.va).write;
-                        Present {
-                            write,
-                            dirty: true,
-                            soft_dirty: true,
-                            uffd_wp: false,
-                            ..orig
-                        }
-                    }
+                    _ => Present {
+                        write: k.vma(f.mm, f.va).write,
+                        dirty: true,
+                        soft_dirty: true,
+                        ..e
+                    },
                 };
-                k.set_pte(f.mm, f.va, Present { pfn: new, ..e }.pte());
+                k.set_pte(f.mm, f.va, e.pte());
                 k.remove_rmap(orig.pfn);
                 k.unlock_ptl(f.mm);
                 if orig.pfn.is_zero() {

@@ -53,21 +53,18 @@ impl RemoveMigrationPtes {
                 },
             );
             let vma = *k.vma(mm, at);
-            // mprotect has made the entry readable if the VMA is not writable any more. Without `mig_wrprotect` whatever the VMA
-            // allows.
-            let write = if k.has(F::MigWrprotect) {
-                e.kind == MigrationKind::Writable && !e.uffd_wp
-            } else {
-                vma.write
-            };
+            // Without `mig_wrprotect` whatever the VMA allows.
+            let write = e.kind == MigrationKind::Writable || !k.has(F::MigWrprotect);
             let dirty = e.dirty && k.page(new).dirty;
             let pte = Present {
                 write,
                 dirty,
                 soft_dirty: e.soft_dirty,
-                uffd_wp: e.uffd_wp,
-                ..k.mk_pte(mm, at, new)
+                // A writable entry is never marked: change_pte_range() makes it readable first.
+                uffd_wp: e.uffd_wp && !write,
+                ..Pte::of(new)
             };
+            let pte = k.keep_rwp(mm, at, pte);
             k.set_pte(mm, at, pte.pte());
         }
         k.unlock_ptl(mm);

@@ -51,7 +51,9 @@ packed! {
         Numa,
         /// MM_CP_UFFD_WP: UFFDIO_WRITEPROTECT with UFFDIO_WRITEPROTECT_MODE_WP.
         UffdWp,
-        /// MM_CP_UFFD_WP_RESOLVE: UFFDIO_WRITEPROTECT without.
+        /// MM_CP_UFFD_RWP: UFFDIO_RWPROTECT (in no release).
+        UffdRwp,
+        /// MM_CP_UFFD_WP_RESOLVE: UFFDIO_WRITEPROTECT or UFFDIO_RWPROTECT without a mode.
         UffdWpResolve,
     }
 }
@@ -128,7 +130,7 @@ impl By {
         match self {
             By::Mprotect { .. } => "MP lock",
             By::Numa => "NU lock",
-            By::UffdWp | By::UffdWpResolve => "UW lock",
+            By::UffdWp | By::UffdRwp | By::UffdWpResolve => "UW lock",
         }
     }
 
@@ -137,6 +139,7 @@ impl By {
             By::Mprotect { .. } => "mprotect_fixup",
             By::Numa => "change_prot_numa",
             By::UffdWp | By::UffdWpResolve => "mwriteprotect_range",
+            By::UffdRwp => "mrwprotect_range",
         }
     }
 
@@ -174,7 +177,9 @@ fn begin(k: &mut Kernel, c: Change) -> Next {
     let refused = match c.by {
         // task_numa_work() passes over what cannot be accessed anyway.
         By::Numa => (!vma.mapped || !vma.accessible()).then_some(Errno::Ebusy),
-        _ => (!vma.mapped || !vma.uffd_wp).then_some(Errno::Enoent),
+        By::UffdRwp if !k.has(F::UffdRwp) => Some(Errno::Einval),
+        By::UffdRwp => (!vma.mapped || !vma.uffd_rwp).then_some(Errno::Enoent),
+        _ => (!vma.mapped || !vma.traps_writes(true)).then_some(Errno::Enoent),
     };
     if let Some(errno) = refused {
         k.mmap_read_unlock(c.mm);
@@ -242,16 +247,17 @@ fn change_present(k: &mut Kernel, c: Change, old: Present) -> bool {
     }
     let vma = *k.vma(c.mm, c.va);
     // pte_modify(): the protection of a private VMA never allows writes.
+    let uffd_wp = c.by.mark(old.uffd_wp);
     let mut new = Present {
-        protnone: c.by == By::Numa || !vma.accessible(),
-        uffd_wp: c.by.mark(old.uffd_wp),
+        protnone: c.by == By::Numa || !vma.accessible() || vma.traps_reads(uffd_wp),
+        uffd_wp,
         ..old.wrprotect()
     };
     let upgrade = match c.by {
         By::Mprotect { .. } => k.has(F::MprotectExcl),
         // 6.3, a release later; nobody can tell, for the write fault would come to the same result.
         By::UffdWpResolve => k.has(F::MprotectExclClean),
-        By::Numa | By::UffdWp => false,
+        By::Numa | By::UffdWp | By::UffdRwp => false,
     };
     if upgrade && can_change_pte_writable(k, c.mm, c.va, new) {
         new.write = true;
@@ -284,7 +290,7 @@ impl By {
     /// The uffd-wp bit of an entry that had `old`.
     fn mark(self, old: bool) -> bool {
         match self {
-            By::UffdWp => true,
+            By::UffdWp | By::UffdRwp => true,
             By::UffdWpResolve => false,
             By::Mprotect { .. } | By::Numa => old,
         }
@@ -312,7 +318,7 @@ fn end(k: &mut Kernel, c: Change) -> Next {
                 k.event(Event::WriteForbidden { mm, va });
             }
         }
-        By::UffdWp => {
+        By::UffdWp | By::UffdRwp => {
             if is_trapped(k.pte(mm, va)) {
                 k.event(Event::WriteTrapped {
                     mm,

@@ -48,6 +48,17 @@ pub fn can_change_pte_writable(k: &mut Kernel, mm: MmId, va: Va, e: Present) -> 
 }
 
 impl Kernel<'_> {
+    /// A page that is mapped again from a swap or migration entry keeps userfaultfd's read-write protection.
+    pub fn keep_rwp(&mut self, mm: MmId, va: Va, e: Present) -> Present {
+        if !self.vma(mm, va).traps_reads(e.uffd_wp) {
+            return e;
+        }
+        Present {
+            protnone: true,
+            ..e.wrprotect()
+        }
+    }
+
     /// `mk_pte(page, vma->vm_page_prot)`: read-only, as a private mapping's protection is; faulting in a PROT_NONE VMA.
     pub fn mk_pte(&mut self, mm: MmId, va: Va, pfn: Pfn) -> Present {
         Present {

@@ -144,7 +144,14 @@ impl Swapoff {
     pub fn step(self, k: &mut Kernel) -> Next {
         match self {
             Begin => {
-                k.machine_mut(Touch::FREE_SLOTS).swap_off = true;
+                let m = k.machine_mut(Touch::FREE_SLOTS);
+                if m.swap_off {
+                    // Nobody finds the device in the list any more.
+                    return Next::Return {
+                        result: Err(Errno::Einval),
+                    };
+                }
+                m.swap_off = true;
                 first_mm(k)
             }
             Enter { mm } => {
@@ -395,6 +402,7 @@ fn unuse_pte(k: &mut Kernel, u: Unuse, pfn: Pfn, new: Option<Pfn>) -> Next {
         uffd_wp: keep && e.uffd_wp,
         ..k.mk_pte(u.mm, u.va, to)
     };
+    let pte = k.keep_rwp(u.mm, u.va, pte);
     k.set_pte(u.mm, u.va, pte.pte());
     go(PutSlot { u, pfn, new })
 }

@@ -104,7 +104,7 @@ fn done(k: &mut Kernel, mm: MmId, result: Result<(), Errno>) -> Next {
 /// `validate_dst_vma`, and the checks of each ioctl.
 fn refused(k: &mut Kernel, mm: MmId, va: Va, with: Fill) -> Option<Errno> {
     let vma = *k.vma(mm, va);
-    if !vma.mapped || !(vma.uffd_missing || vma.uffd_wp || vma.uffd_minor) {
+    if !vma.mapped || !vma.registered() {
         return Some(Errno::Enoent);
     }
     let file = vma.file.is_some();

@@ -7,6 +7,9 @@
 //!
 //! A page that is swapped out or migrated keeps its mark in the entry. An anonymous address that was never touched cannot be
 //! write-protected (nobody asks for UFFD_FEATURE_WP_UNPOPULATED); one of a file gets a marker.
+//!
+//! Read-write protection (`uffd_rwp`) is a series of 2026 that no release has. It uses the same mark, in VMAs registered for it, on a
+//! PTE that faults in hardware. Its two bugs on the way are mutants: `rwp_fork_sample` (B40), `rwp_swapin` (B41).
 
 pub mod mfill_atomic;
 pub mod move_pages;
@@ -20,7 +23,12 @@ pub fn write_protect(mm: MmId, va: Va) -> Next {
     ChangeProtection::enter(mm, va, By::UffdWp)
 }
 
-/// UFFDIO_WRITEPROTECT without: lifts the protection, and wakes who waits.
+/// UFFDIO_RWPROTECT with its mode.
+pub fn rw_protect(mm: MmId, va: Va) -> Next {
+    ChangeProtection::enter(mm, va, By::UffdRwp)
+}
+
+/// UFFDIO_WRITEPROTECT or UFFDIO_RWPROTECT without: lifts the protection, and wakes who waits.
 pub fn write_unprotect(mm: MmId, va: Va) -> Next {
     ChangeProtection::enter(mm, va, By::UffdWpResolve)
 }

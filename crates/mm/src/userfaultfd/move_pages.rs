@@ -265,8 +265,7 @@ fn begin(k: &mut Kernel, c: Move) -> Next {
     }
     let alike = from.write && to.write && from.read == to.read;
     let anonymous = from.file.is_none() && to.file.is_none();
-    let registered = to.uffd_missing || to.uffd_wp;
-    if !(k.has(F::UffdMove) && alike && anonymous && registered) {
+    if !(k.has(F::UffdMove) && alike && anonymous && to.registered()) {
         return fail(k, c, Some(Errno::Einval));
     }
     go(ReadPtes { c, held: None })
@@ -372,7 +371,7 @@ fn rehome(k: &mut Kernel, c: Move, pfn: Pfn) {
 /// Tells the specification. A mark goes along if the new VMA heeds marks.
 fn moved(k: &mut Kernel, c: Move) {
     let (mm, from, to) = (c.mm, c.from, c.to);
-    if !k.vma(mm, to).uffd_wp {
+    if !k.vma(mm, to).traps_writes(true) {
         k.event(Event::TrapLifted {
             mm,
             va: from,

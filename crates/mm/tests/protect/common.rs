@@ -426,7 +426,7 @@ impl Program {
                     | ChangeProtection::Flush { c, .. }
                     | ChangeProtection::End { c },
             } = task.call
-                && c.by == By::UffdWp
+                && matches!(c.by, By::UffdWp | By::UffdRwp)
                 && lifted & bit(c.mm, c.va) != 0
             {
                 s.data.voided |= 1 << n;

@@ -24,6 +24,7 @@ const NOT_7_2: &[F] = &[
     F::SkipCacheClaim,
     F::NumaSkipRefs,
     F::UffdMoveWp,
+    F::UffdRwp,
 ];
 
 /// What 6.12 has not, beside.

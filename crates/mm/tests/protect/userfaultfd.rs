@@ -8,7 +8,7 @@ use cowherd_mm::pgtable::Pte;
 use cowherd_mm::remote::{Door, RemoteAccess};
 use cowherd_mm::userfaultfd::mfill_atomic::{Fill, MfillAtomic};
 use cowherd_mm::userfaultfd::move_pages::MovePages;
-use cowherd_mm::userfaultfd::{write_protect, write_unprotect};
+use cowherd_mm::userfaultfd::{rw_protect, write_protect, write_unprotect};
 use cowherd_mm::vmscan::shrink_folio_list::Shrink;
 use cowherd_mm::*;
 
@@ -77,17 +77,31 @@ fn once_a_protection_has_returned_every_store_is_trapped() {
             .hot(0)
             .thread(&[protect()])
             .thread(&[protect()])
-            .kernel(&[Op::Call(Shrink::reclaim(A, X))])
             .run()
     };
     for (kernel, features) in eras() {
         let runs = run(features);
         assert!(runs.found.is_empty(), "{kernel}: {:?}", runs.found);
     }
-    for rule in [F::TlbFlushNested, F::ProtectFlush, F::BatchedFlush] {
+    for rule in [F::TlbFlushNested, F::ProtectFlush] {
         let runs = run(without(v7_2(), &[rule]));
         assert!(runs.found.contains(&Found::MissedUffd), "{rule:?}");
     }
+}
+
+#[test]
+fn a_protection_flushes_what_reclaim_deferred() {
+    let run = |features| {
+        registered(features)
+            .thread(&[Op::Store(X, 0, 1)])
+            .hot(0)
+            .thread(&[protect()])
+            .kernel(&[Op::Call(Shrink::reclaim(A, X))])
+            .run()
+    };
+    run(v7_2()).are_clean();
+    let mutant = run(without(v7_2(), &[F::BatchedFlush]));
+    assert!(mutant.found.contains(&Found::MissedUffd));
 }
 
 #[test]
@@ -304,4 +318,100 @@ fn before_6_14_a_page_in_the_swap_cache_stays_behind() {
     assert_eq!(held(v6_12()), [None].into());
     assert_eq!(held(with(v6_12(), &[F::UffdMoveSc1])), [Some(Y)].into());
     assert_eq!(held(v7_2()), [Some(Y)].into());
+}
+
+#[test]
+fn before_6_16_a_page_that_comes_back_to_the_swap_cache_stays_behind() {
+    // CVE-2025-38242 (B38): no page is cached when the move looks, one is when it moves the entry.
+    let run = |features| {
+        movable(features)
+            .thread(&[
+                Op::Call(Shrink::pageout(A, X)),
+                move_x(),
+                Op::Store(Y, 1, 2),
+            ])
+            .thread(&[get()])
+            .kernel(&[Op::Call(Shrink::reclaim(A, X))])
+            .run()
+    };
+    let sc1 = run(with(v6_12(), &[F::UffdMoveSc1]));
+    assert!(sc1.held(1).contains(&None));
+    let sc2 = run(with(v6_12(), &[F::UffdMoveSc1, F::UffdMoveSc2]));
+    sc2.are_clean();
+    assert!(!sc2.held(1).contains(&None));
+    assert!(!run(v7_2()).held(1).contains(&None));
+}
+
+/// X is registered for read-write protection.
+fn private_to_userspace(features: FeatureSet) -> Program {
+    let features = with(features, &[F::UffdRwp]);
+    program(features).start(|m| m.vmas[0][X.at()].uffd_rwp = true)
+}
+
+fn rw_protect_x() -> Op {
+    Op::Call(rw_protect(A, X))
+}
+
+#[test]
+fn read_write_protection_traps_loads_too() {
+    for access in [Op::Load(X, 0), Op::Store(X, 0, 1)] {
+        for between in [
+            Op::Call(Shrink::pageout(A, X)),
+            Op::Call(migrate::Migrate::page(A, X)),
+            Op::Call(numa::numa_scan(A, X)),
+        ] {
+            let trapped = private_to_userspace(v7_2())
+                .thread(&[rw_protect_x(), between, access])
+                .run();
+            trapped.are_clean();
+            assert!(trapped.ends.is_empty());
+            let freed = private_to_userspace(v7_2())
+                .thread(&[rw_protect_x(), between, access])
+                .thread(&[Op::After(0, 2), unprotect()])
+                .run();
+            freed.are_clean();
+            assert!(!freed.ends.is_empty());
+        }
+    }
+}
+
+#[test]
+fn fork_write_protects_in_a_vma_with_read_write_protection() {
+    // B40.
+    let run = |features| {
+        private_to_userspace(features)
+            .thread(&[
+                Op::Call(memory::copy_page_range::Fork::enter(B)),
+                Op::Store(X, 0, 1),
+            ])
+            .child(&[Op::Load(X, 0)])
+            .run()
+    };
+    let right = run(v7_2());
+    right.are_clean();
+    assert_eq!(right.results(1), [OLD].into());
+    let mutant = run(without(v7_2(), &[F::RwpForkSample]));
+    assert!(mutant.found.contains(&Found::Broken(Broken::WExcl)));
+    assert_eq!(mutant.results(1), [OLD, 1].into());
+}
+
+#[test]
+fn a_shared_page_stays_read_write_protected_on_swap() {
+    // B41.
+    let run = |features| {
+        private_to_userspace(features)
+            .thread(&[
+                Op::Call(memory::copy_page_range::Fork::enter(B)),
+                rw_protect_x(),
+                Op::After(1, 2),
+                Op::Store(X, 0, 1),
+            ])
+            .kernel(&[Op::After(0, 2), Op::Call(Shrink::reclaim(A, X))])
+            .run()
+    };
+    let right = run(v7_2());
+    right.are_clean();
+    assert!(right.ends.is_empty());
+    let mutant = run(without(v7_2(), &[F::RwpSwapin]));
+    assert!(mutant.found.contains(&Found::MissedUffd));
 }

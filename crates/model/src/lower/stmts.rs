@@ -29,14 +29,38 @@ pub(super) fn source_reg(call: &Call) -> Option<ast::Reg> {
     }
 }
 
+/// Where a statement's result goes: to a register, or to the handle that it makes, which the condition may ask for an errno.
+fn target(stmt: &ast::Stmt) -> Option<RegKind> {
+    let made = match stmt.call {
+        Call::ReadSubmit { handle, .. }
+        | Call::WriteSubmit { handle, .. }
+        | Call::RegisterBuffer { handle, .. }
+        | Call::Get { handle, .. }
+        | Call::Pin { handle, .. } => handle,
+        _ => None,
+    };
+    stmt.result.map(RegKind::Reg).or(made.map(RegKind::Handle))
+}
+
 impl Lowering<'_> {
     pub(super) fn thread(&mut self, n: usize, thread: &Thread) -> Result<TaskProgram, Refused> {
         let mut stmts = Vec::new();
-        for stmt in &thread.stmts {
+        let exit = |stmt: &ast::Stmt| matches!(stmt.call, Call::Exit);
+        let reached = thread.stmts.iter().position(exit);
+        let (reached, dead) = thread
+            .stmts
+            .split_at(reached.map_or(thread.stmts.len(), |exit| exit + 1));
+        if let Some(fork) = dead
+            .iter()
+            .find(|stmt| matches!(stmt.call, Call::Fork { .. }))
+        {
+            return refuse(fork.span, "this fork is never reached: the thread exits");
+        }
+        for stmt in reached {
             for op in self.call(n, thread, &stmt.call, stmt.span)? {
                 stmts.push(Stmt {
                     op,
-                    result: stmt.result.and_then(|r| self.reg(n, RegKind::Reg(r))),
+                    result: target(stmt).and_then(|kind| self.reg(n, kind)),
                     refusal: self.refusals.iter().position(|&r| r == stmt.call.name()),
                     text: self.test.show_in(ast::ThreadId(n as u8), stmt).to_string(),
                     name: stmt.call.name(),

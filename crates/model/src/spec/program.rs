@@ -103,6 +103,11 @@ impl Spec {
                     promise,
                 };
             }
+            Op::Free { va } => {
+                if let Some(mm) = task.mm {
+                    self.freed[mm.at()][va.at()] = true;
+                }
+            }
             _ => {}
         }
     }
@@ -367,6 +372,14 @@ impl<'p> Flow<'p> {
                 store: Some(value),
                 ..
             } => Some((mm, va, self.source(value))),
+            Op::UffdCopy { va, values } => {
+                let all = values.iter().fold(0, |all, &v| all | self.source(v));
+                Some((mm, va, all))
+            }
+            // What moves there may be seen there.
+            Op::Mremap { from, to } | Op::UffdMove { to, from } => {
+                Some((mm, to, spec.ever(mm, from)))
+            }
             _ => None,
         }
     }
