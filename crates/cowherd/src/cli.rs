@@ -73,6 +73,8 @@ Examples:
       A file of your own, on a release with one patch more, a plain release, and another architecture.
   cowherd check direct-io --format herd
       A theme (a folder of the corpus), written as herd7 would.
+  cowherd check odirect-swap -k v5.19 --graph dot | dot -Tsvg > states.svg
+      Every state and who leads from one to the other; for small tests.
   cowherd check my.litmus -k v7.2 --timeout 60 --max-memory 8G
       Gives up after a minute or at 8 GiB, and then says Unknown, never Never.")]
 pub struct Check {
@@ -94,6 +96,18 @@ pub struct Check {
     /// Show how many states each level of the search has.
     #[arg(long)]
     pub levels: bool,
+    /// Write the graph of all states instead; needs one test and one -k.
+    #[arg(long, value_name = "FORMAT")]
+    pub graph: Option<Graph>,
+}
+
+/// How a state graph is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Graph {
+    /// For Graphviz.
+    Dot,
+    /// JSON: nodes and edges.
+    Json,
 }
 
 /// How results are written.

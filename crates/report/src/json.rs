@@ -1,11 +1,14 @@
 //! Results as JSON. The schema is described in the book ("Output"); [`SCHEMA`] grows when a reader of the old one would
 //! read the new one wrongly. New fields may appear without.
 
+use std::collections::BTreeMap;
+
 use cowherd_explore::Ended;
 use cowherd_model::check::Run;
 use serde::Serialize;
 
 use crate::checked::{Checked, Row, Standing, positive_negative};
+use crate::coverage::{Coverage, StepName};
 
 /// The version of the schema.
 pub const SCHEMA: u32 = 1;
@@ -19,6 +22,20 @@ pub struct Document {
     pub cowherd: String,
     /// The tests, in the order of the command line or the corpus.
     pub tests: Vec<TestJson>,
+    /// What the corpus leaves untested; only where the whole corpus ran on the matrix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<CoverageJson>,
+}
+
+/// What a corpus tests.
+#[derive(Debug, Serialize)]
+pub struct CoverageJson {
+    /// For each feature that a test tells apart, such a test.
+    pub flips: BTreeMap<&'static str, String>,
+    /// Features that no test tells apart.
+    pub unflipped: Vec<&'static str>,
+    /// Steps of the model that no test reached: path, step.
+    pub unreached: Vec<StepName>,
 }
 
 /// A test.
@@ -102,11 +119,16 @@ pub struct OutcomeJson {
 }
 
 /// The document of some tests.
-pub fn document(tests: &[Checked]) -> Document {
+pub fn document(tests: &[Checked], coverage: Option<&Coverage>) -> Document {
     Document {
         schema: SCHEMA,
         cowherd: env!("CARGO_PKG_VERSION").into(),
         tests: tests.iter().map(test).collect(),
+        coverage: coverage.map(|c| CoverageJson {
+            flips: c.flips.iter().map(|(f, t)| (f.name(), t.clone())).collect(),
+            unflipped: c.unflipped().iter().map(|f| f.name()).collect(),
+            unreached: c.unreached(),
+        }),
     }
 }
 

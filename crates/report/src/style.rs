@@ -84,6 +84,11 @@ pub fn wrap(text: &str, width: usize, indent: usize) -> String {
     out
 }
 
+/// Breaks text at blanks, lines of at most `width`, for a place that is `indent` columns from the left.
+pub fn hang(text: &str, width: usize, indent: usize) -> String {
+    wrap(text, width, 0).replace('\n', &format!("\n{}", " ".repeat(indent)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +105,6 @@ mod tests {
     fn text_is_broken_at_blanks() {
         assert_eq!(wrap("aa bb cc dd", 5, 2), "aa bb\n  cc\n  dd");
         assert_eq!(wrap("", 5, 2), "");
+        assert_eq!(hang("aa bb cc dd", 5, 2), "aa bb\n  cc dd");
     }
 }

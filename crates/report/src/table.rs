@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cowherd_explore::Ended;
 use cowherd_model::check::{Run, Verdict};
+use cowherd_model::kernels::Kernels;
 use cowherd_model::spec;
 
 use crate::checked::{Checked, Row, Standing, never_ends, positive_negative};
@@ -149,6 +150,39 @@ pub fn ended(run: &Run) -> String {
 /// A single run: its outcomes, and on which features it depends.
 fn details(out: &mut String, row: &Row) {
     let Some(run) = row.run() else { return };
+    if !run.outcomes.is_empty() {
+        outcomes(out, row, run);
+    }
+    features(out, run);
+    if !run.reached.is_empty() {
+        let mut paths: Vec<&str> = run.reached.iter().map(|(path, _)| *path).collect();
+        paths.dedup();
+        item(out, &format!("Paths that ran: {}", paths.join(", ")));
+    }
+    let profile = &row.profile;
+    let unmodelled: Vec<&str> = Kernels::shipped()
+        .features()
+        .iter()
+        .filter(|info| info.feature().is_none() && info.is_in(profile.release, &profile.arch))
+        .map(|info| info.name.as_str())
+        .collect();
+    if !unmodelled.is_empty() {
+        item(
+            out,
+            &format!(
+                "In this release, and not modelled: {}",
+                unmodelled.join(", ")
+            ),
+        );
+    }
+}
+
+fn item(out: &mut String, text: &str) {
+    let text = style::wrap(text, 98, 2).replace('\n', "\n  ");
+    let _ = writeln!(out, "  {text}");
+}
+
+fn outcomes(out: &mut String, row: &Row, run: &Run) {
     let (yes, no) = positive_negative(run);
     let _ = writeln!(
         out,
@@ -170,6 +204,9 @@ fn details(out: &mut String, row: &Row) {
         grouped(yes),
         grouped(yes + no)
     );
+}
+
+fn features(out: &mut String, run: &Run) {
     let names = |has: bool| {
         let list: Vec<&str> = run
             .consulted
@@ -191,11 +228,5 @@ fn details(out: &mut String, row: &Row) {
     for (word, list) in [("has", names(true)), ("has not", names(false))] {
         let text = style::wrap(&format!("{word}: {list}"), 94, 4);
         let _ = writeln!(out, "    {}", text.replace('\n', "\n    "));
-    }
-    if !run.reached.is_empty() {
-        let mut paths: Vec<&str> = run.reached.iter().map(|(path, _)| *path).collect();
-        paths.dedup();
-        let text = style::wrap(&format!("Paths that ran: {}", paths.join(", ")), 96, 2);
-        let _ = writeln!(out, "  {}", text.replace('\n', "\n  "));
     }
 }

@@ -6,6 +6,7 @@ use cowherd_report::{Checked, Standing, herd, json, junit, matrix};
 
 use crate::batch::{self, Extras, Job};
 use crate::cli::{Check, Format};
+use crate::commands::graph;
 use crate::coverage;
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Loaded};
@@ -23,6 +24,15 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
         return Ok(Exit::NothingRan);
     }
     terminal::catch_interrupts();
+    if let Some(format) = args.graph {
+        let ([test], [profile]) = (tests.as_slice(), profiles.as_slice()) else {
+            return Err(Failure::Input(
+                "--graph needs one test and one kernel: `cowherd check TEST -k PROFILE --graph dot`"
+                    .into(),
+            ));
+        };
+        return graph::run(test, profile, format, &args.search);
+    }
     let named = args.on.kernels.is_empty();
     let job = |test| Job {
         test,
@@ -35,10 +45,11 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
         coverage: many && args.tests.is_empty() || jobs.iter().all(|job| job.profiles.len() == 1),
     };
     let checked = batch::run(&jobs, &args.search, extras);
+    let whole = args.tests.is_empty() && named && !terminal::stopped();
     match args.format {
         Format::Text if many => {
             terminal::print(&overview(&checked, &profiles))?;
-            if args.tests.is_empty() && named && !terminal::stopped() {
+            if whole {
                 let coverage = coverage::find(&jobs, &checked, &args.search);
                 terminal::print(&format!("\n{}", coverage.text()))?;
             }
@@ -50,7 +61,9 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
             }
         }
         Format::Json => {
-            let text = serde_json::to_string_pretty(&json::document(&checked))
+            let coverage = whole.then(|| coverage::find(&jobs, &checked, &args.search));
+            let document = json::document(&checked, coverage.as_ref());
+            let text = serde_json::to_string_pretty(&document)
                 .map_err(|e| Failure::Machine(e.to_string()))?;
             terminal::print(&format!("{text}\n"))?;
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use cowherd_model::kernels::{FeatureInfo, Kernels, Role, Status};
-use cowherd_report::style::{BOLD, DIM, NAME, WARN, paint, wrap};
+use cowherd_report::style::{BOLD, DIM, NAME, WARN, hang, paint};
 use serde_json::json;
 
 use crate::cli::Features;
@@ -54,7 +54,7 @@ fn all(data: &Kernels) -> String {
         for info in data.features().iter().filter(|i| belongs(i)) {
             let name = paint(NAME, format!("{:<22}", info.name));
             let when = format!("{:<8}", since(info));
-            let _ = writeln!(out, "  {name}  {when}  {}", wrap(&info.effect, 64, 36));
+            let _ = writeln!(out, "  {name}  {when}  {}", hang(&info.effect, 64, 36));
         }
     }
     out
@@ -74,7 +74,7 @@ fn one(info: &FeatureInfo) -> String {
     let mut line = |key: &str, text: String| {
         if !text.is_empty() {
             let key = paint(DIM, format!("{key:<12}"));
-            let _ = writeln!(out, "  {key}  {}", wrap(&text, 84, 16));
+            let _ = writeln!(out, "  {key}  {}", hang(&text, 84, 16));
         }
     };
     line("effect", info.effect.clone());

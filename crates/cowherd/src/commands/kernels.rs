@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use cowherd_mm::{Feature, FeatureSet};
 use cowherd_model::kernels::{Kernels as Data, Profile};
-use cowherd_report::style::{BOLD, DIM, NAME, paint, wrap};
+use cowherd_report::style::{BOLD, DIM, NAME, hang, paint, wrap};
 use serde_json::json;
 
 use crate::cli::Kernels;
@@ -48,7 +48,7 @@ fn all(data: &Data) -> String {
     let _ = writeln!(out, "{}", paint(BOLD, "With a name of their own"));
     for named in data.named() {
         let name = paint(NAME, format!("{:<10}", named.name));
-        let text = wrap(&format!("{}: {}", named.is, named.why), 84, 14);
+        let text = hang(&format!("{}: {}", named.is, named.why), 84, 14);
         let _ = writeln!(out, "  {name}  {text}");
     }
     let _ = writeln!(out, "{}", paint(BOLD, "Architectures: v5.19/NAME"));
@@ -147,7 +147,7 @@ fn section(out: &mut String, data: &Data, title: &str, features: FeatureSet) {
             out,
             "  {}  {}",
             paint(NAME, name),
-            wrap(&data.feature(feature).effect, 74, 26)
+            hang(&data.feature(feature).effect, 74, 26)
         );
     }
 }

@@ -26,11 +26,12 @@ fn parsed(entry: &Entry) -> Option<Test> {
     cowherd_litmus::analyse(&entry.source, text).test
 }
 
-/// The first sentence of the documentation.
+/// The first sentence of the documentation, and the next where that is but a name.
 fn headline(test: &Test) -> String {
     let words: Vec<&str> = test.doc.split_whitespace().collect();
     let doc = words.join(" ");
-    let end = doc.find(". ").map_or(doc.len(), |at| at + 1);
+    let mut ends = doc.match_indices(". ").map(|(at, _)| at + 1);
+    let end = ends.find(|&at| at > 30).unwrap_or(doc.len());
     doc[..end].to_string()
 }
 

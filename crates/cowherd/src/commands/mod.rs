@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod features;
 mod fmt;
+mod graph;
 mod kernels;
 mod list;
 mod print;
