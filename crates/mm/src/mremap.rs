@@ -125,6 +125,8 @@ impl Mremap {
                     k.event(Event::Moved { mm, from, to });
                     k.unlock_ptl(mm);
                 }
+                // The old VMA is still there, but whoever faults waits for its lock.
+                k.event(Event::Unmapped { mm, va: from });
                 go(End { from, to })
             }
             End { from, to } => end(k, from, to),
@@ -228,7 +230,6 @@ fn end(k: &mut Kernel, from: Va, to: Va) -> Next {
         writer: old.writer,
         ..Vma::absent(from)
     };
-    k.event(Event::Unmapped { mm, va: from });
     if !writable {
         k.event(Event::WriteForbidden { mm, va: to });
     }

@@ -72,3 +72,21 @@ fn a_device_is_taken_away_once() {
         "P0 in A { swapoff(); get(x); } kernel { swapoff(); }",
     );
 }
+
+#[test]
+fn a_pinned_transfer_goes_along_with_its_page() {
+    fine(
+        NEW,
+        "file f on fuse = 3; anon z; anon x = 1;",
+        "P0 in A { read_submit(f, x[0]); } P1 in A { mremap(x, z); }",
+    );
+}
+
+#[test]
+fn ksmd_does_not_find_the_old_page_once_it_was_migrated() {
+    fine(
+        NEW,
+        "process B = fork(A); file g on nfs = { 3, 4 }; anon y[2] = { 1, 2 }; anon x[2] = { 1, 2 } ksm;",
+        "P0 in A { pwrite(g, x[1], O_DIRECT); } kernel { migrate(A:x); } kernel { ksm(B:x, A:y); }",
+    );
+}

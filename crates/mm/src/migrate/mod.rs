@@ -21,6 +21,7 @@ use crate::kernel::{Kernel, View};
 use crate::migrate::remove_migration_ptes::RemoveMigrationPtes;
 use crate::migrate::try_to_migrate::{TryToMigrate, Unmapping};
 use crate::packed;
+use crate::page::PageKind;
 use crate::step::{Step, Wait, step};
 use crate::task::{Call, Errno, Next};
 use crate::tlb::TlbBatch;
@@ -252,6 +253,12 @@ impl Migrate {
                 move_dirty(k, m);
                 let uptodate = k.page(m.src).uptodate;
                 k.page_mut(m.dst).uptodate = uptodate;
+                if k.page(m.src).ksm() {
+                    // folio_migrate_ksm(): the stable node leads to the new page only.
+                    let src = k.page_mut(m.src);
+                    src.kind = PageKind::Anon;
+                    src.home = None;
+                }
                 k.folio_add_lru(m.dst);
                 restored(m, RemoveMigrationPtes::enter(k, m.src, m.dst))
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cowherd_explore::{Ended, Options, Reductions, Report, System, explore};
+use cowherd_explore::{Ended, Options, Reductions, Report, System, Witness, explore};
 use cowherd_litmus::ast::Test;
 use cowherd_mm::machine::{Hold, IoState, Machine};
 use cowherd_mm::page::PageKind;
@@ -232,7 +232,7 @@ pub fn run(
     (report.ended == Ended::Complete).then_some((program, report))
 }
 
-/// Prints how the first of each flag comes about.
+/// Prints how the first of each thing that is wrong comes about.
 pub fn explain(text: &str, profile: &Profile) {
     let Ok(test) = parse(text) else { return };
     let Ok(program) = lower(&test, profile, true) else {
@@ -243,34 +243,37 @@ pub fn explain(text: &str, profile: &Profile) {
         ..Options::default()
     };
     let report = explore(&program, &options);
-    println!("deadlocks {:?} states {}", report.deadlocks, report.states);
-    let names = cowherd_model::witness::Names {
-        test: "random".into(),
-        source: text.into(),
-        profile: profile.name.clone(),
+    println!("{} states", report.states);
+    let tell = |witness: &Witness| {
+        witness.replay(&program, |state, taken| {
+            let next = program.take(state, taken).expect("a schedule of it");
+            let step = program.tell(state, &next, taken);
+            let (who, call) = (program.actor_name(taken.actor), &step.call);
+            println!(
+                "{who:>8} {call:<12} {:<9} {:<26} {:?} {:?}",
+                step.label, step.function, step.changes, step.broken
+            );
+        });
     };
     for (bit, flag) in &report.flags {
-        if 1u64 << bit & !(1 << GAVE_UP_BIT) & u64::from(u32::MAX) & !PROMISES != 0 {
-            continue;
+        let hazard = (spec::HAZARD_SHIFT..GAVE_UP_BIT).contains(bit);
+        if !hazard && *bit < spec::INVARIANT_SHIFT {
+            println!("--- {:?}", spec::names(1 << bit));
+            let witness = report.flag_witness(&program, *bit, flag.best);
+            tell(&program.tidy(&witness, &|state| state.alarms >> bit & 1 == 1));
         }
-        println!("--- {:?}", spec::names(1 << bit));
-        let witness = report.flag_witness(&program, *bit, flag.best);
-        let witness = program.tidy(&witness, &|state| state.alarms >> bit & 1 == 1);
-        let trace = program.trace(&names, &witness);
-        println!("{:?}", trace.start);
-        for step in &trace.steps {
-            println!(
-                "{:>8} {:<12} {:<6} {:<28} [{}] {}{} {:?} {:?}",
-                trace.actors[step.actor],
-                step.call,
-                step.label,
-                step.function,
-                step.lock,
-                if step.begins { "BEGIN " } else { "" },
-                if step.ends { "END" } else { "" },
-                step.changes,
-                step.broken
-            );
+    }
+    let mut told = BTreeSet::new();
+    for (id, packed) in report.packed_states() {
+        let state = program.unpack(packed);
+        let wrong = if program.done(&state) {
+            leaks(&program, &state)
+        } else {
+            deadlock(&program, &state).into_iter().collect()
+        };
+        if wrong.iter().any(|wrong| told.insert(wrong.clone())) {
+            println!("--- {wrong:?}");
+            tell(&report.witness(&program, id));
         }
     }
 }
