@@ -160,3 +160,8 @@ fn check(document: &str) {
 fn the_readme_shows_what_the_program_writes() {
     check("README.md");
 }
+
+#[test]
+fn the_tutorial_shows_what_the_program_writes() {
+    check("docs/src/tutorial.md");
+}
