@@ -1,4 +1,5 @@
-//! What README.md and the book show was really run: their sessions are run again here and compared.
+//! What README.md and the book show was really run: their sessions are run again here and compared. Their links lead somewhere, and the
+//! map of mm/ has every file.
 //!
 //! Two markers, each an HTML comment on a line of its own, followed by a fenced block:
 //!
@@ -164,4 +165,58 @@ fn the_readme_shows_what_the_program_writes() {
 #[test]
 fn the_tutorial_shows_what_the_program_writes() {
     check("docs/src/tutorial.md");
+}
+
+/// The files with an ending below a folder.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.extension().is_some_and(|e| e == ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn links_lead_to_files() {
+    let mut documents = files(&root().join("docs"), "md");
+    documents.extend(["README.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    let mut dead = Vec::new();
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for (_, rest) in text
+            .match_indices("](")
+            .map(|(at, _)| text.split_at(at + 2))
+        {
+            let target = rest.split([')', '#']).next().unwrap();
+            let elsewhere = target.is_empty() || target.contains("://") || target.contains(' ');
+            if !elsewhere && !document.parent().unwrap().join(target).exists() {
+                dead.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
+}
+
+#[test]
+fn the_map_has_every_file_of_the_mm() {
+    let map = fs::read_to_string(root().join("docs/src/mm-map.md")).unwrap();
+    let source = root().join("crates/mm/src");
+    for file in files(&source, "rs") {
+        let path = file.strip_prefix(&source).unwrap();
+        let name = path.to_str().unwrap();
+        // lib.rs and the heads of folders hold no path; arch/ has one line.
+        let listed = map.contains(&format!("`{name}`"))
+            || map.contains(&format!(
+                "`{}`",
+                path.file_name().unwrap().to_str().unwrap()
+            ));
+        let head = name == "lib.rs" || name.ends_with("/mod.rs") || name.starts_with("arch/");
+        assert!(listed || head, "docs/src/mm-map.md has no line for {name}");
+    }
 }
