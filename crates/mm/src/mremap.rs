@@ -105,7 +105,6 @@ impl Mremap {
             }
             Set { from, to, old } => {
                 k.set_pte(mm, to, moved(old));
-                k.event(Event::Moved { mm, from, to });
                 if is_trapped(old) {
                     k.event(Event::TrapLifted {
                         mm,
@@ -114,14 +113,16 @@ impl Mremap {
                     });
                 }
                 if !k.has(F::MremapFlush) {
+                    k.event(Event::Moved { mm, from, to });
                     k.unlock_ptl(mm);
-                    return go(Flush { from, to });
                 }
                 go(Flush { from, to })
             }
             Flush { from, to } => {
                 k.flush_tlb_page(mm, from);
                 if k.has(F::MremapFlush) {
+                    // Until now the old address led to the page as well, through TLBs.
+                    k.event(Event::Moved { mm, from, to });
                     k.unlock_ptl(mm);
                 }
                 go(End { from, to })
@@ -169,6 +170,7 @@ fn begin(k: &mut Kernel, from: Va, to: Va) -> Next {
 /// `copy_vma`: a VMA like the old one, which stays until its PTE is moved. userfaultfd does not follow.
 fn move_vma(k: &mut Kernel, from: Va, to: Va) -> Next {
     let mm = k.who.mm;
+    k.event(Event::MoveBegin { mm, from, to });
     let old = *k.vma(mm, from);
     let new = k.vma_mut(mm, to);
     *new = Vma {

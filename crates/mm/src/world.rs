@@ -80,8 +80,8 @@ pub enum Event {
     Held { holder: HoldId, mm: MmId, va: Va },
     /// It was dropped.
     Released { holder: HoldId },
-    /// The contents of an address moved to another, with its PTE (mremap, UFFDIO_MOVE); `from` holds nothing any more. With
-    /// mremap, a store to `from` may still reach the contents through a translation, until [`Event::Unmapped`] of `from`.
+    /// The contents of an address moved to another, with its PTE (mremap, UFFDIO_MOVE); `from` holds nothing any more, and no
+    /// translation leads from there to the contents.
     Moved { mm: MmId, from: Va, to: Va },
     /// A call returned after which stores to the page must fault (mprotect, munmap) (S10).
     WriteForbidden { mm: MmId, va: Va },

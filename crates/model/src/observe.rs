@@ -55,10 +55,20 @@ impl Program {
         out.extend(self.observables.iter().map(|o| match *o {
             Observable::Reg(reg) => code(state.regs[reg]),
             Observable::Cell(mm, va, cell) => state.read(mm, va, cell).unwrap_or(SEGV),
-            Observable::File(file, cell) => state.files[file.at()][cell.at()],
+            Observable::File(file, cell) => self.file_cell_of(state, file, cell),
             Observable::Killed(task) => state.killed >> task & 1,
             Observable::Fact(fact) => u8::from(self.holds(state, fact)),
         }));
+    }
+
+    /// What a file holds: what was written to its page-cache page, if anything ever was, which is never right; else what
+    /// transfers left.
+    fn file_cell_of(&self, state: &State, file: FileId, cell: Cell) -> u8 {
+        let start = self.files[file.at()][cell.at()];
+        let cached = self.page_cache[file.at()].map(|pfn| state.frames[pfn.at()][cell.at()]);
+        cached
+            .filter(|&value| value != start)
+            .unwrap_or(state.files[file.at()][cell.at()])
     }
 
     fn holds(&self, state: &State, fact: Fact) -> bool {

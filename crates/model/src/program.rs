@@ -46,6 +46,8 @@ pub struct Program {
     pub names: TestNames,
     /// Which value each file cell holds at the start.
     pub files: Vec<[u8; MAX_CELLS]>,
+    /// The page-cache page of each file that is mapped.
+    pub page_cache: Vec<Option<Pfn>>,
 }
 
 /// One task: a thread or a pass of the kernel.

@@ -340,6 +340,9 @@ impl Program {
             stmt.result,
             self.tasks[task].mm,
         );
+        if !matches!(first, None | Some(First::NotYet)) {
+            enters(&mut driver, &stmt.op);
+        }
         let mut k = Kernel::new(m, &self.cfg, &mut driver, who);
         let returned = match first {
             None => current.step(&mut k),
@@ -360,6 +363,9 @@ impl Program {
             }
             Some(First::NotYet) => return,
         };
+        if let (Some(Err(_)), Op::Hold { holder, .. }) = (&returned, stmt.op) {
+            driver.event(Event::Released { holder });
+        }
         let alarms = driver.alarms;
         state.m.tasks[task] = current;
         state.note(alarms);
@@ -430,6 +436,19 @@ impl Program {
                 .batch_filled(cpu)
                 .then(|| step("drain", "lru_add_drain_cpu")),
         }
+    }
+}
+
+/// Tells the specification that a call is entered whose GUP does not know whom it serves.
+fn enters(driver: &mut crate::driver::Driver, op: &Op) {
+    match *op {
+        Op::Hold { holder, want, .. } => driver.event(Event::HoldBegin {
+            holder,
+            mm: want.mm,
+            va: want.va,
+        }),
+        Op::Remote { mm, va, .. } => driver.event(Event::RemoteBegin { mm, va }),
+        _ => {}
     }
 }
 
@@ -567,9 +586,9 @@ impl System for Program {
 
     fn blocks(&self, state: &State, actor: usize) -> bool {
         match self.actor(actor) {
-            Actor::Task(task) => {
-                self.next_step(state, task).is_none_or(|step| step.wait != Wait::Nothing)
-            }
+            Actor::Task(task) => self
+                .next_step(state, task)
+                .is_none_or(|step| step.wait != Wait::Nothing),
             _ => true,
         }
     }

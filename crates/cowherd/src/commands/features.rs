@@ -36,7 +36,8 @@ pub fn run(args: &Features) -> Result<Exit, Failure> {
 
 fn all(data: &Kernels) -> String {
     let mut out = String::new();
-    let parts: [(&str, fn(&FeatureInfo) -> bool); 3] = [
+    type Part = (&'static str, fn(&FeatureInfo) -> bool);
+    let parts: [Part; 3] = [
         ("Upstream changes", |i| {
             i.feature().is_some() && i.rule.is_none()
         }),

@@ -278,10 +278,10 @@ fn enter(k: &mut Kernel, at: RmapItem) -> bool {
     found
 }
 
-/// `find_mergeable_vma`. Under mmap_lock.
+/// `find_mergeable_vma`. Under mmap_lock. Not in a process that exits (`ksm_test_exit`).
 fn find_mergeable_vma(k: &mut Kernel, at: RmapItem) -> bool {
     let vma = *k.vma(at.mm, at.va);
-    k.mm(at.mm).alive && vma.mapped && vma.mergeable
+    vma.mapped && vma.mergeable && k.mmget_not_zero(at.mm)
 }
 
 /// `follow_page` with FOLL_GET: the anonymous page that is mapped at `at`, with a reference. Under the page-table lock.

@@ -46,12 +46,12 @@ packed! {
         Compare { i: Item, kpage: Pfn, orig: Present },
         /// KS9: takes the page-table lock, compares the PTE, references the KSM page, clears the PTE.
         Replace { i: Item, kpage: Pfn, orig: Present },
-        /// KS10: flushes. PTL held, up to KS11.
-        ReplaceFlush { i: Item, kpage: Pfn },
+        /// KS10: flushes. PTL held, up to KS11. `old`: the page that was mapped, which is that of `i` if `ksm_pte_same` is kept.
+        ReplaceFlush { i: Item, kpage: Pfn, old: Option<Pfn> },
         /// KS10: maps the KSM page.
-        SetPte { i: Item, kpage: Pfn },
+        SetPte { i: Item, kpage: Pfn, old: Option<Pfn> },
         /// KS11: the old page leaves the swap cache if it can, and loses the page table's reference; drops all locks.
-        DropOld { i: Item, kpage: Pfn },
+        DropOld { i: Item, kpage: Pfn, old: Option<Pfn> },
     }
 }
 
@@ -123,6 +123,7 @@ impl TryToMerge {
                 })
             }
             PinTest { i, kpage, orig } => {
+                // After the reference test the only pin to be met is that of a GUP-fast which will back off: one rule.
                 if k.has(F::KsmRefTest) && k.maybe_dma_pinned(i.pfn) {
                     return restore(k, i, kpage, orig);
                 }
@@ -169,23 +170,27 @@ impl TryToMerge {
                 Merging::On(Replace { i, kpage, orig })
             }
             Replace { i, kpage, orig } => replace(k, i, kpage, orig),
-            ReplaceFlush { i, kpage } => {
+            ReplaceFlush { i, kpage, old } => {
                 if k.has(F::KsmReplaceFlush) {
                     k.flush_tlb_page(i.at.mm, i.at.va);
                 }
-                Merging::On(SetPte { i, kpage })
+                Merging::On(SetPte { i, kpage, old })
             }
-            SetPte { i, kpage } => {
+            SetPte { i, kpage, old } => {
                 let e = k.mk_pte(i.at.mm, i.at.va, kpage);
                 k.set_pte(i.at.mm, i.at.va, e.pte());
-                k.remove_rmap(i.pfn);
-                Merging::On(DropOld { i, kpage })
+                if let Some(old) = old {
+                    k.remove_rmap(old);
+                }
+                Merging::On(DropOld { i, kpage, old })
             }
-            DropOld { i, kpage } => {
+            DropOld { i, kpage, old } => {
                 if k.page(i.pfn).mapcount.0 == 0 {
                     k.free_swap(i.pfn);
                 }
-                k.put_page(i.pfn);
+                if let Some(old) = old {
+                    k.put_page(old);
+                }
                 k.unlock_ptl(i.at.mm);
                 unlock_over(k, i, Some(kpage), true)
             }
@@ -284,8 +289,8 @@ fn replace(k: &mut Kernel, i: Item, kpage: Pfn, orig: Present) -> Merging {
     }
     k.get_page(kpage);
     k.add_anon_rmap(kpage, Rmap::None);
-    k.clear_pte(i.at.mm, i.at.va);
-    Merging::On(ReplaceFlush { i, kpage })
+    let old = k.clear_pte(i.at.mm, i.at.va).normal_page();
+    Merging::On(ReplaceFlush { i, kpage, old })
 }
 
 /// Is a page writable somewhere that must not be?

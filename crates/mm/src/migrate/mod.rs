@@ -9,7 +9,7 @@
 //! is made afterwards; from 6.11 on (`mig_copy_first`) the references are tested, the copy is made, and then the page in the
 //! swap cache is frozen and its slot switched.
 //!
-//! move_pages waits for locks and writeback; compaction gives up, and defers its flushes (6.3). The retries of a migration that
+//! move_pages stands for MPOL_MF_MOVE_ALL: it takes shared pages too. It waits for locks and writeback; compaction gives up, and defers its flushes (6.3). The retries of a migration that
 //! fails for its references are left out: each is a later look at the same count.
 
 pub mod remove_migration_ptes;

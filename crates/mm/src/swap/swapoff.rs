@@ -365,7 +365,7 @@ fn unuse_pte(k: &mut Kernel, u: Unuse, pfn: Pfn, new: Option<Pfn>) -> Next {
     };
     let to = new.unwrap_or(pfn);
     if !k.page(to).uptodate {
-        // A failed read: from 5.20 on the PTE would be poisoned, which has no PTE here. Nobody is told anything wrong.
+        // A failed read: from 6.0 on the PTE would be poisoned, before that anything was mapped. Left as it is, it reads as it does for a fault.
         k.unlock_ptl(u.mm);
         return unlock_copy(u, pfn, new);
     }

@@ -293,10 +293,10 @@ impl Sim {
         let mut k = self.kernel(cpu);
         let result = task.step(&mut k);
         self.m.tasks[cpu.at()] = task;
-        if let Some(pfn) = self.w.touched.take() {
-            if self.m.frames[pfn.at()].is_free() {
-                self.w.broken.push(Broken::UseAfterFree);
-            }
+        if let Some(pfn) = self.w.touched.take()
+            && self.m.frames[pfn.at()].is_free()
+        {
+            self.w.broken.push(Broken::UseAfterFree);
         }
         result
     }

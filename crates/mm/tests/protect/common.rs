@@ -186,6 +186,7 @@ pub fn program(features: FeatureSet) -> Program {
         pages: 2,
         cells: 2,
         frames: 6,
+        file_frames: 0,
         slots: 2,
         cpus: 0,
         ios: 1,

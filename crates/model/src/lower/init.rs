@@ -114,6 +114,7 @@ impl Builder<'_> {
             if let Some(uffd) = a.uffd {
                 vma.uffd_wp = uffd.mode == UffdMode::Wp || uffd.mode == UffdMode::Rwp;
                 vma.uffd_missing = uffd.mode == UffdMode::Missing;
+                vma.uffd_minor = uffd.mode == UffdMode::Minor;
             }
         }
         let mappers: Vec<usize> = std::iter::once(init.owner.index())
@@ -280,7 +281,6 @@ impl Builder<'_> {
 fn present(pfn: Pfn, a: &Attributes, exclusive: bool) -> Present {
     let protected = a.uffd.is_some_and(|u| u.protected);
     let readonly = a.readonly || a.wrprotected || a.tracked || protected || !exclusive;
-    let by_default = !a.lazy && a.ksm.is_none();
     Present {
         write: !readonly && !a.protnone,
         dirty: a.dirty,

@@ -164,9 +164,16 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
                 .collect(),
         },
         files: test.files.iter().map(|f| init::cells(&f.values)).collect(),
+        page_cache: vec![None; test.files.len()],
     };
     program.watch(test);
     program.initial = init::states(test, &program)?;
+    for (va, page) in test.pages.iter().enumerate() {
+        if let ast::Contents::File { file, .. } = page.contents {
+            let vma = program.initial[0].m.vmas[page.owner.index()][va];
+            program.page_cache[file.index()] = vma.file;
+        }
+    }
     program.spec = Spec::new(test, &program);
     for state in &mut program.initial {
         state.ideal = program.spec.initial(state);

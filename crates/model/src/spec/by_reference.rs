@@ -3,7 +3,7 @@
 use cowherd_mm::machine::Dir;
 use cowherd_mm::{Cell, IoId, MmId, Va};
 
-use super::alarms::{Alarms, Hazard, Hazards, Kind};
+use super::alarms::{Alarms, Hazard, Hazards};
 use super::cell_sets::CellSets;
 use super::classify::Eye;
 use super::cpu::note;
@@ -27,13 +27,11 @@ impl Spec {
             return;
         }
         // A buffer that was zapped shows its old page, and what others still transfer into that.
-        if matches!(used.by, By::Buffer(_))
-            && ideal.io(io).zapped
-            && self.kind(ideal, Eye::Reference, used.mm, used.va, value) != Kind::Leak
+        let place = (used.mm, used.va, cell);
+        if matches!(used.by, By::Buffer(_)) && ideal.io(io).zapped && !self.foreign(used.mm, value)
         {
             return alarms.meet(Hazards::one(Hazard::H4));
         }
-        let place = (used.mm, used.va, cell);
         self.surprise(ideal, alarms, Eye::Reference, place, value, &since);
         ideal.io(io).since.add(cell, value);
     }
@@ -179,7 +177,7 @@ impl Spec {
             if used.promise == Promise::Snapshot
                 && used.mm == mm
                 && holder.phase != Phase::Idle
-                && holder.va == va
+                && holder.at.has(va)
             {
                 holder.since = holder.since.union(now);
             }

@@ -6,8 +6,9 @@
 //! 2. 0 at an address where nothing ever puts 0 is `zeroed`;
 //! 3. what the process itself ever puts anywhere in its memory, or starts with, is an older value: `lost-write` for its CPUs
 //!    and the free observer, `stale-read` for a device, a pin, a pipe or another process;
-//! 4. what a child may have been born with is an older value too, if anything ever writes that page of the child; else the child
-//!    never had another value than the one it was born with, and this one came later: `leak`;
+//! 4. what a child may have been born with is an older value too, if its ancestors had it at the start and never write it, or if
+//!    the cell was promised to hold what was written in the child itself; else the child still has the value that it was born
+//!    with, and this one came later: `leak`;
 //! 5. anything else only others can have written: `leak`.
 //!
 //! The rule is that of the promise of which the seen value falls short: of the transfer that is missing, the store, the fork.
@@ -42,7 +43,7 @@ impl Spec {
         value: u8,
         expected: &CellSets,
     ) {
-        let kind = self.kind(ideal, eye, mm, va, value);
+        let kind = self.kind(ideal, eye, (mm, va, cell), value, expected);
         alarms.raise(Alarm {
             kind,
             rule: self.rule(kind, eye, mm, va, value, expected.values(cell)),
@@ -51,7 +52,14 @@ impl Spec {
         });
     }
 
-    pub(super) fn kind(&self, ideal: &Ideal, eye: Eye, mm: MmId, va: Va, value: u8) -> Kind {
+    fn kind(
+        &self,
+        ideal: &Ideal,
+        eye: Eye,
+        (mm, va, cell): (MmId, Va, Cell),
+        value: u8,
+        expected: &CellSets,
+    ) -> Kind {
         if value > MAX_VALUE {
             return Kind::Leak;
         }
@@ -61,12 +69,18 @@ impl Spec {
             return Kind::Zeroed;
         }
         let written = self.stores[mm.at()][va.at()] | self.lands[mm.at()][va.at()];
-        let older = self.own(mm) & value != 0 || self.inherited(mm) & value != 0 && written != 0;
+        let born_with = self.inherited(mm) & value != 0
+            && (expected.values(cell) & written != 0 || self.ancient(mm) & value != 0);
         match eye {
-            _ if !older => Kind::Leak,
+            _ if self.own(mm) & value == 0 && !born_with => Kind::Leak,
             Eye::Cpu => Kind::LostWrite,
             Eye::Reference | Eye::Pin => Kind::StaleRead,
         }
+    }
+
+    /// Can `mm` never have had this value in any of its pages? All that is asked of a page that it gave away while somebody holds it.
+    pub(super) fn foreign(&self, mm: MmId, value: u8) -> bool {
+        value > MAX_VALUE || value != 0 && (self.own(mm) | self.inherited(mm)) & bit(value) == 0
     }
 
     fn rule(&self, kind: Kind, eye: Eye, mm: MmId, va: Va, value: u8, expected: Values) -> Rule {

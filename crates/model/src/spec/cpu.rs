@@ -165,10 +165,11 @@ impl Spec {
         );
     }
 
-    /// While a page moves, both of its addresses are the old one.
+    /// While a page moves, both of its addresses are the old one: unless what was at the new one is still being zapped, and stale
+    /// TLBs go there.
     pub(super) fn settled(&self, ideal: &Ideal, mm: MmId, va: Va) -> Va {
         match ideal.moving[mm.at()] {
-            Some(moving) if moving.to == va => moving.from,
+            Some(moving) if moving.to == va && ideal.page(mm, va).zaps == 0 => moving.from,
             _ => va,
         }
     }

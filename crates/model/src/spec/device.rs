@@ -3,7 +3,7 @@
 use cowherd_mm::machine::Dir;
 use cowherd_mm::{Cell, HoldId, IoId, MmId, Va};
 
-use super::alarms::{Alarms, Hazard, Hazards, Kind};
+use super::alarms::{Alarms, Hazard, Hazards};
 use super::cell_sets::CellSets;
 use super::classify::Eye;
 use super::cpu::note;
@@ -27,6 +27,7 @@ impl Spec {
         };
         let hazards = hazards(transfer.shared, transfer.zapped);
         self.arrive(ideal, alarms, used.mm, at, cell, value, hazards);
+        let at = self.ever_at(ideal, used.mm, used.va, at);
         self.arrive_in_children(ideal, alarms, transfer.shared, at, cell, value);
     }
 
@@ -86,6 +87,16 @@ impl Spec {
         }
     }
 
+    /// Where the page of a reference has been: a child may have it at any of these addresses.
+    fn ever_at(&self, ideal: &Ideal, mm: MmId, va: Va, now: Places) -> Places {
+        let mut at = now;
+        at.add(va);
+        for va in now.iter() {
+            at.add(ideal.page(mm, va).origin);
+        }
+        at
+    }
+
     /// Children that share the page may see it too (H1), wherever they moved it.
     fn arrive_in_children(
         &self,
@@ -127,10 +138,10 @@ impl Spec {
         cell: Cell,
         value: u8,
     ) {
-        let (mm, held) = (self.holders[holder.at()].mm, *ideal.holder(holder));
-        let at = Places::one(held.va);
+        let (used, held) = (self.holders[holder.at()], *ideal.holder(holder));
         let hazards = hazards(held.shared, held.orphan);
-        self.arrive(ideal, alarms, mm, at, cell, value, hazards);
+        self.arrive(ideal, alarms, used.mm, held.at, cell, value, hazards);
+        let at = self.ever_at(ideal, used.mm, used.va, held.at);
         self.arrive_in_children(ideal, alarms, held.shared, at, cell, value);
     }
 
@@ -148,27 +159,28 @@ impl Spec {
         if held.phase != Phase::Holding {
             return;
         }
-        let place = (used.mm, held.va, cell);
-        let now = self.possible(ideal, used.mm, held.va);
+        let va = held.at.first();
+        let place = (used.mm, va, cell);
+        let now = self.possible(ideal, used.mm, va);
         if used.promise == Promise::Snapshot {
             if held.since.has(cell, value) {
                 if !now.has(cell, value) {
                     alarms.meet(Hazards::one(Hazard::H2));
                 }
-            } else if !held.orphan || self.leaks(ideal, place, value) {
+            } else if !held.orphan || self.foreign(used.mm, value) {
                 self.surprise(ideal, alarms, Eye::Reference, place, value, &held.since);
                 ideal.holder(holder).since.add(cell, value);
             }
             return;
         }
         let excused = hazards(held.shared, held.orphan);
-        let strict = excused.is_empty() && !held.told && !self.in_window(ideal, used.mm, held.va);
+        let strict = excused.is_empty() && !held.told && !self.in_window(ideal, used.mm, va);
         if now.has(cell, value) {
             // In sync as promised: so what it sees is what there is.
             if strict {
                 self.look(ideal, alarms, Eye::Pin, place, value);
             }
-        } else if strict || self.leaks(ideal, place, value) {
+        } else if strict || self.foreign(used.mm, value) {
             self.surprise(ideal, alarms, Eye::Pin, place, value, &now);
             ideal.holder(holder).told = true;
         } else {
@@ -191,7 +203,7 @@ impl Spec {
             && held.phase == Phase::Holding
             && hazards(held.shared, held.orphan).is_empty()
             && !held.told
-            && !self.in_window(ideal, mm, held.va)
+            && !self.in_window(ideal, mm, held.at.first())
         {
             self.held_load(ideal, alarms, holder, cell, value);
         }
@@ -203,10 +215,6 @@ impl Spec {
             ideal.procs[child.at()] == Proc::Forking && self.parents[child.at()] == Some(mm)
         });
         forking || ideal.page(mm, va).zaps > 0 || ideal.moving[mm.at()].is_some()
-    }
-
-    fn leaks(&self, ideal: &Ideal, (mm, va, _): (MmId, Va, Cell), value: u8) -> bool {
-        self.kind(ideal, Eye::Pin, mm, va, value) == Kind::Leak
     }
 }
 

@@ -4,6 +4,7 @@ use cowherd_mm::machine::Dir;
 use cowherd_mm::{Cells, Event, HoldId, IoId, MmId, Va};
 
 use super::alarms::Alarms;
+use super::cell_sets::CellSets;
 use super::cpu::note;
 use super::ideal::{Holder, Ideal, Moving, Phase, Places, Proc, Procs, Transfer};
 use super::page::{Page, Traps};
@@ -79,7 +80,7 @@ impl Spec {
             io.zapped |= used.mm == mm && io.at.is_some_and(|at| at.has(va));
         }
         for (holder, used) in ideal.holders.iter_mut().zip(&self.holders) {
-            holder.orphan |= used.mm == mm && holder.phase != Phase::Idle && holder.va == va;
+            holder.orphan |= used.mm == mm && holder.at.has(va);
         }
         for watch in ideal.watches.iter_mut().flatten() {
             watch.zapped |= watch.mm == mm && watch.at.has(va);
@@ -108,7 +109,8 @@ impl Spec {
 
     fn transfer_begin(&self, ideal: &mut Ideal, io: IoId) {
         let used = self.ios[io.at()];
-        let (mm, mut va) = (used.mm, used.va);
+        let (mm, va) = (used.mm, used.va);
+        let mut at = Places::one(va);
         let mut transfer = Transfer {
             zapped: Spec::overlapped(ideal, mm, va),
             ..Transfer::IDLE
@@ -119,14 +121,16 @@ impl Spec {
             // It has had its reference since it was registered.
             By::Buffer(holder) => {
                 let held = *ideal.holder(holder);
-                va = held.va;
+                at = held.at;
                 transfer.zapped = held.orphan;
                 transfer.shared = held.shared;
             }
         }
-        transfer.at = Some(Places::one(va));
+        transfer.at = Some(at);
         if used.dir == Dir::ToDevice {
-            transfer.since = self.possible(ideal, mm, va);
+            transfer.since = at.iter().fold(CellSets::EMPTY, |since, va| {
+                since.union(&self.possible(ideal, mm, va))
+            });
             // What it reads may be old; that is not lost on anybody.
             transfer.shared = Procs::NONE;
         }
@@ -147,7 +151,7 @@ impl Spec {
         };
         *ideal.holder(holder) = Holder {
             phase: Phase::Entering,
-            va,
+            at: Places::one(va),
             orphan: Spec::overlapped(ideal, mm, va),
             told: false,
             shared,
@@ -179,7 +183,7 @@ impl Spec {
                 let arrived = old.worlds.all(&base);
                 new.written = there.written.union(&arrived);
                 new.worlds = Worlds::one(World {
-                    lazy: there.frees > 0,
+                    lazy: there.frees > 0 || there.worlds.lazy() || old.worlds.lazy(),
                     ..World::of(arrived.union(&there.worlds.all(&base)))
                 });
             } else if there.frees > 0 {
@@ -206,16 +210,24 @@ impl Spec {
             }
         }
         for (holder, used) in ideal.holders.iter_mut().zip(&self.holders) {
-            if used.mm == mm && holder.phase != Phase::Idle && holder.va == from {
-                holder.va = to;
-                // GUP may find the page before or after it moved.
-                holder.orphan |= holder.phase == Phase::Entering;
+            if used.mm != mm || !holder.at.has(from) {
+                continue;
+            }
+            if holder.at == Places::one(from) && holder.phase == Phase::Holding {
+                holder.at = Places::one(to);
+            } else {
+                // GUP finds the page before or after it moved.
+                holder.at.add(to);
+                holder.orphan = true;
             }
         }
         for watch in ideal.watches.iter_mut().flatten() {
             if watch.mm == mm && watch.at.has(from) {
                 watch.at.add(to);
             }
+        }
+        if Spec::overlapped(ideal, mm, to) {
+            self.overlaps(ideal, mm, to);
         }
         self.changed(ideal, alarms, mm, from);
         self.changed(ideal, alarms, mm, to);
@@ -264,7 +276,7 @@ impl Spec {
             }
         }
         for (holder, used) in ideal.holders.iter_mut().zip(&self.holders) {
-            if Some(used.mm) == parent && holder.va == va {
+            if Some(used.mm) == parent && holder.at == Places::one(va) {
                 holder.shared.remove(child);
             }
         }

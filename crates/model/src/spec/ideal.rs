@@ -63,6 +63,8 @@ packed! {
 pub(super) struct Places(u8);
 
 impl Places {
+    pub const NONE: Places = Places(0);
+
     pub fn one(va: Va) -> Places {
         Places(1 << va.0)
     }
@@ -73,6 +75,11 @@ impl Places {
 
     pub fn add(&mut self, va: Va) {
         self.0 |= 1 << va.0;
+    }
+
+    /// The first address.
+    pub fn first(self) -> Va {
+        Va(self.0.trailing_zeros().min(MAX_PAGES as u32 - 1) as u8)
     }
 
     pub fn iter(self) -> impl Iterator<Item = Va> {
@@ -134,8 +141,8 @@ impl Transfer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Holder {
     pub phase: Phase,
-    /// Where its page is.
-    pub va: Va,
+    /// Where its page may be; none while it holds nothing.
+    pub at: Places,
     /// The page was zapped or freed lazily under it, or it may be another one (H4): only what leaks is still wrong.
     pub orphan: bool,
     /// It was found out of sync, and that was told.
@@ -161,7 +168,7 @@ packed! {
 impl Holder {
     pub const IDLE: Holder = Holder {
         phase: Phase::Idle,
-        va: Va(0),
+        at: Places::NONE,
         orphan: false,
         told: false,
         shared: Procs::NONE,
@@ -424,7 +431,7 @@ impl Ideal {
             (holder.phase != Phase::Idle).pack(w);
             if holder.phase != Phase::Idle {
                 (holder.phase == Phase::Holding).pack(w);
-                holder.va.pack(w);
+                pack_at(holder.at, w);
                 pack_hazards(holder.orphan, holder.shared, w);
                 holder.told.pack(w);
                 pack_sets(&holder.since, cells, w);
@@ -460,7 +467,7 @@ impl Ideal {
                 } else {
                     Phase::Entering
                 };
-                holder.va = Va::unpack(r);
+                holder.at = unpack_at(r);
                 (holder.orphan, holder.shared) = unpack_hazards(r);
                 holder.told = bool::unpack(r);
                 holder.since = unpack_sets(cells, r);

@@ -131,9 +131,11 @@ impl Page {
 
     /// `cell` may hold `value` too.
     pub fn allow(&mut self, cell: Cell, value: u8) -> Room {
+        let free = self.frees > 0;
         let (worlds, room) = self.worlds.map(|w, out| {
             let mut w = *w;
             w.cells.add(cell, value);
+            w.lazy |= free;
             out.add(w);
         });
         self.worlds = worlds;
@@ -155,6 +157,7 @@ impl Page {
             let mut w = *w;
             w.cells.add(cell, value);
             w.marks = w.marks.union(hazards);
+            w.lazy |= self.frees > 0;
             if loose {
                 w.loose |= 1 << cell.0;
             }
@@ -172,7 +175,7 @@ impl Page {
         self.traps.lift(Traps::by(Trap::SoftDirty));
         if self.zaps == 0 {
             self.written = CellSets::EMPTY;
-            let lazy = self.frees > 0;
+            let lazy = self.worlds.lazy();
             let cells = self.worlds.all(base).union(base);
             self.worlds = Worlds::one(World {
                 lazy,
@@ -189,7 +192,8 @@ impl Page {
         }
         self.zaps -= 1;
         if self.zaps == 0 {
-            let lazy = self.worlds.lazy();
+            // What was written may have been freed again: nobody knows in which order.
+            let lazy = self.worlds.lazy() && !self.written.is_empty();
             self.worlds = Worlds::one(World {
                 lazy,
                 ..World::of(base.union(&self.written))

@@ -179,7 +179,7 @@ impl Spec {
                         },
                     );
                 }
-                if !proc.alive || proc.ptl {
+                if !proc.alive || proc.ptl || in_transit(m, mm, va) {
                     continue;
                 }
                 for cell in (0..self.cells).map(Cell) {
@@ -200,6 +200,18 @@ impl Spec {
             }
         }
     }
+}
+
+/// Is the page swapped out, and its cached folio being filled under its lock: read from the slot, or copied to by migration? A
+/// fault waits for the lock before it looks.
+fn in_transit(m: &Machine, mm: MmId, va: Va) -> bool {
+    let pgtable::Pte::Swap { e } = m.ptes[mm.at()][va.at()] else {
+        return false;
+    };
+    m.slots[e.slot.at()].cache.is_some_and(|pfn| {
+        let page = &m.frames[pfn.at()];
+        page.locked && !page.uptodate
+    })
 }
 
 /// Is this address read by reference: from a pipe, or by a call under way?

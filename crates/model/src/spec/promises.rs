@@ -16,7 +16,7 @@ pub type ByPage = [[Values; MAX_PAGES]; MAX_MMS];
 /// The promises of one test.
 ///
 /// Only what calls use decides *whether* something is wrong. Who may write what decides how it is called ([`Kind`](super::Kind),
-/// [`Rule`](super::Rule)), so there it does no harm to name too many values.
+/// [`Rule`](super::Rule)), and whether a page that was given away under a pin leaks: it does no harm to name too many values.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// Processes.
@@ -137,6 +137,21 @@ impl Spec {
     /// All that `mm` may have been born with.
     pub(super) fn inherited(&self, mm: MmId) -> Values {
         self.inherits[mm.at()].iter().fold(0, |all, set| all | set)
+    }
+
+    /// What its ancestors had at the start, and never write.
+    pub(super) fn ancient(&self, mm: MmId) -> Values {
+        let all = |by: &ByPage, mm: MmId| by[mm.at()].iter().fold(0, |all, set| all | set);
+        let (mut starts, mut writes, mut at) = (0, 0, mm);
+        for _ in 0..MAX_MMS {
+            let Some(parent) = self.parents[at.at()] else {
+                break;
+            };
+            at = parent;
+            starts |= all(&self.starts, at);
+            writes |= all(&self.stores, at) | all(&self.lands, at);
+        }
+        starts & !writes
     }
 
     /// All that may ever have been put into this page, or been there at its birth.

@@ -1,0 +1,65 @@
+//! Programs that once raised a false alarm, or ran into a mistake of the mm: made as small as they get.
+
+mod common;
+
+use common::examine::{Finding, examine, profile};
+
+/// All is well with this program on these kernels.
+#[track_caller]
+fn fine(kernels: &[&str], declarations: &str, rest: &str) {
+    for kernel in kernels {
+        let text = format!("MM found {{ {declarations} }} {rest} exists (violates)");
+        let finding = examine(&text, &profile(kernel), 400_000);
+        assert!(
+            matches!(finding, Finding::Fine(_)),
+            "{kernel}: {finding:?}\n{text}"
+        );
+    }
+}
+
+const NEW: &[&str] = &["v6.1.176", "v6.12.107", "v7.2"];
+
+#[test]
+fn a_zap_while_a_pin_is_taken_orphans_the_pin() {
+    fine(
+        NEW,
+        "anon x[2] = { 1, 2 };",
+        "P0 in A { pin(x, FOLL_LONGTERM); } P1 in A { munmap(x); }",
+    );
+}
+
+#[test]
+fn a_remote_read_may_show_what_was_there_when_it_was_called() {
+    fine(
+        NEW,
+        "file f on block-sync = 3; anon x;",
+        "P0 in A { pread(f, x[0], O_DIRECT); } P1 in A { r0 = mem_read(A:x[0]); }",
+    );
+}
+
+#[test]
+fn nobody_looks_into_a_cached_page_while_migration_fills_it() {
+    fine(
+        NEW,
+        "anon x = 1;",
+        "P0 in A { } kernel { reclaim(A:x); migrate(A:x); } kernel { swapoff(); }",
+    );
+}
+
+#[test]
+fn the_new_place_of_a_page_is_not_looked_at_before_it_is_there() {
+    fine(
+        NEW,
+        "anon z; file s = 1; private x of s;",
+        "P0 in A { mremap(x, z); r0 = z; }",
+    );
+}
+
+#[test]
+fn a_pin_is_in_sync_while_its_page_moves() {
+    fine(
+        NEW,
+        "anon z[2]; anon x[2] = { 1, 2 };",
+        "P0 in A { pin(x, FOLL_WRITE, FOLL_LONGTERM); } P1 in A { mremap(x, z); }",
+    );
+}

@@ -1,0 +1,198 @@
+//! Laws of every run, on random programs: packing is exact, the reductions and the number of workers change no verdict, and what
+//! a run asked for is all that it depends on.
+//!
+//! `COWHERD_LONG=N` runs N programs for each law, `COWHERD_SEED` others.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use common::examine::{flags, parse, profile, run};
+use common::generate::Generator;
+use cowherd_explore::oracle::oracle;
+use cowherd_explore::{Reductions, Report, System};
+use cowherd_litmus::ast::Test;
+use cowherd_mm::{Feature, FeatureSet};
+use cowherd_model::kernels::Profile;
+use cowherd_model::lower::lower;
+
+/// States of one program at most.
+const MOST: u64 = 8_000;
+
+const KERNELS: [&str; 7] = [
+    "v4.19",
+    "v5.8",
+    "v5.10",
+    "v5.18",
+    "v5.19",
+    "v6.12.107",
+    "v7.2",
+];
+
+/// Holds `law` against random programs on old and new kernels, on all CPUs.
+fn all(here: u64, law: impl Fn(&str, &Test, &Profile) -> bool + Sync) {
+    let count = common::rounds(here);
+    let (next, held) = (AtomicU64::new(0), AtomicU64::new(0));
+    let kernels = KERNELS.map(profile);
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= count {
+                        break;
+                    }
+                    let seed = common::seed().wrapping_mul(1 << 33).wrapping_add(n);
+                    let text = Generator::new(seed).any().to_string();
+                    let kernel = &kernels[n as usize % kernels.len()];
+                    if let Ok(test) = parse(&text)
+                        && law(&text, &test, kernel)
+                    {
+                        held.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    println!("held for {} of {count} programs", held.into_inner());
+}
+
+/// What a run says that no reduction may change.
+fn verdict(report: &Report) -> (BTreeSet<Vec<u8>>, u64, bool, bool) {
+    (
+        report.outcomes.keys().cloned().collect(),
+        flags(report),
+        report.deadlocks.states > 0,
+        report.livelocks.is_some_and(|l| l.states > 0),
+    )
+}
+
+#[test]
+fn packing_is_exact() {
+    all(1500, |text, test, kernel| {
+        for reductions in [Reductions::ALL, Reductions::NONE] {
+            let Some((program, report)) = run(test, kernel, reductions, 1, MOST) else {
+                return false;
+            };
+            for (_, packed) in report.packed_states() {
+                let mut again = Vec::new();
+                program.pack(&program.unpack(packed), &mut again);
+                assert_eq!(again, packed, "on {}\n{text}", kernel.name);
+            }
+        }
+        true
+    });
+}
+
+#[test]
+fn no_reduction_changes_a_verdict() {
+    all(1000, |text, test, kernel| {
+        let Some((_, full)) = run(test, kernel, Reductions::NONE, 1, 5 * MOST) else {
+            return false;
+        };
+        for bits in 1..8 {
+            let reductions = Reductions {
+                symmetry: bits & 1 != 0,
+                movers: bits & 2 != 0,
+                commute: bits & 4 != 0,
+            };
+            let Some((_, report)) = run(test, kernel, reductions, 1, 5 * MOST) else {
+                panic!("more states with {reductions:?} on {}\n{text}", kernel.name);
+            };
+            assert_eq!(
+                verdict(&report),
+                verdict(&full),
+                "{reductions:?} on {}\n{text}",
+                kernel.name
+            );
+        }
+        true
+    });
+}
+
+#[test]
+fn the_naive_search_finds_the_same() {
+    all(600, |text, test, kernel| {
+        let Some((program, report)) = run(test, kernel, Reductions::NONE, 1, MOST) else {
+            return false;
+        };
+        let naive = oracle(&program, 2 * MOST as usize).expect("as many states");
+        assert_eq!(report.states, naive.states, "on {}\n{text}", kernel.name);
+        assert_eq!(report.levels, naive.levels, "on {}\n{text}", kernel.name);
+        assert_eq!(flags(&report), naive.flags, "on {}\n{text}", kernel.name);
+        assert_eq!(report.deadlocks.states, naive.deadlocks, "{text}");
+        let outcomes = report.outcomes.iter().map(|(o, n)| (o.clone(), n.states));
+        assert!(naive.outcomes.into_iter().eq(outcomes), "{text}");
+        true
+    });
+}
+
+#[test]
+fn any_number_of_workers_finds_the_same() {
+    all(600, |text, test, kernel| {
+        let Some((_, one)) = run(test, kernel, Reductions::ALL, 1, MOST) else {
+            return false;
+        };
+        for workers in [2, 4] {
+            let (_, more) = run(test, kernel, Reductions::ALL, workers, MOST).expect("as many");
+            assert_eq!(
+                (one.states, one.transitions, &one.levels, &one.outcomes),
+                (more.states, more.transitions, &more.levels, &more.outcomes),
+                "{workers} on {}\n{text}",
+                kernel.name
+            );
+            assert_eq!(
+                one.flags, more.flags,
+                "{workers} on {}\n{text}",
+                kernel.name
+            );
+        }
+        true
+    });
+}
+
+#[test]
+fn a_run_depends_on_no_feature_that_it_did_not_ask_for() {
+    all(1000, |text, test, kernel| {
+        let Some((program, report)) = run(test, kernel, Reductions::ALL, 1, MOST) else {
+            return false;
+        };
+        let asked = program.cfg.consulted();
+        let had = asked.intersection(kernel.features);
+        let others: Vec<Feature> = Feature::ALL
+            .iter()
+            .copied()
+            .filter(|f| !asked.contains(*f))
+            .collect();
+        let flip = |features: &[Feature]| {
+            let mut flipped = kernel.clone();
+            for &feature in features {
+                if !flipped.features.remove(feature) {
+                    flipped.features.insert(feature);
+                }
+            }
+            flipped
+        };
+        // All at once; and if that makes a difference, which one does.
+        let same = |other: &Profile| {
+            lower(test, other, true).is_ok()
+                && run(test, other, Reductions::ALL, 1, MOST).is_some_and(|(_, r)| {
+                    (r.states, r.transitions, &r.levels, verdict(&r))
+                        == (
+                            report.states,
+                            report.transitions,
+                            &report.levels,
+                            verdict(&report),
+                        )
+                })
+        };
+        if !same(&flip(&others)) {
+            let culprits: Vec<_> = others.iter().filter(|&&f| !same(&flip(&[f]))).collect();
+            panic!("{culprits:?} on {}\n{text}", kernel.name);
+        }
+        assert_ne!(had, FeatureSet::ALL);
+        true
+    });
+}
