@@ -1,0 +1,222 @@
+//! What README.md and the book show was really run: their sessions are run again here and compared. Their links lead somewhere, and the
+//! map of mm/ has every file.
+//!
+//! Two markers, each an HTML comment on a line of its own, followed by a fenced block:
+//!
+//! - `<!-- file: NAME -->`: the block is the text of a file, which later commands of the same document find under that name;
+//! - `<!-- run: COMMAND -->`: the block is a session: `$ COMMAND`, and what that writes. A shell runs it, in an empty folder.
+//!
+//! `COWHERD_BLESS=1 cargo test -p cowherd --test readme` writes the sessions anew. Times differ from run to run and are not compared.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A line of a document, or a block that a marker speaks of.
+enum Part {
+    Line(String),
+    Block {
+        marker: Marker,
+        /// ```` ```console ````, as it stands.
+        fence: String,
+        body: String,
+    },
+}
+
+enum Marker {
+    File(String),
+    Run(String),
+}
+
+fn marker(line: &str) -> Option<Marker> {
+    let comment = line.strip_prefix("<!--")?.strip_suffix("-->")?.trim();
+    if let Some(name) = comment.strip_prefix("file:") {
+        return Some(Marker::File(name.trim().into()));
+    }
+    let command = comment.strip_prefix("run:")?;
+    Some(Marker::Run(command.trim().into()))
+}
+
+fn parts(text: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        parts.push(Part::Line(line.into()));
+        let Some(marker) = marker(line) else { continue };
+        let fence = lines.next().unwrap_or_default();
+        assert!(fence.starts_with("```"), "no block follows: {line}");
+        let mut body = String::new();
+        for line in lines.by_ref().take_while(|line| *line != "```") {
+            body.push_str(line);
+            body.push('\n');
+        }
+        parts.push(Part::Block {
+            marker,
+            fence: fence.into(),
+            body,
+        });
+    }
+    parts
+}
+
+/// The session that a command makes. Both its streams are shown, as on a terminal.
+fn session(command: &str, folder: &Path) -> String {
+    let binary = Path::new(env!("CARGO_BIN_EXE_cowherd"));
+    let mut path = binary.parent().unwrap().as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let output = Command::new("sh")
+        .args(["-c", &format!("exec 2>&1\n{command}")])
+        .env("PATH", path)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let shown: Vec<&str> = shown.lines().map(str::trim_end).collect();
+    format!("$ {command}\n{}\n", shown.join("\n"))
+}
+
+/// The text without times: `0.35 s` and, for a run that served for another kernel, `shared`.
+fn timeless(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        for at in 1..words.len() {
+            let number = words[at - 1];
+            if words[at] == "s" && number.contains('.') && number.parse::<f64>().is_ok() {
+                words[at - 1] = "TIME";
+                words[at] = "";
+            }
+        }
+        let words: Vec<&str> = words.into_iter().filter(|w| !w.is_empty()).collect();
+        out.push_str(&words.join(" ").replace(" shared ", " TIME "));
+        out.push('\n');
+    }
+    out
+}
+
+/// The document with its sessions run anew. One that differs in nothing but times stays as it was.
+fn rerun(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut out = String::new();
+    for part in parts(text) {
+        match part {
+            Part::Line(line) => out.push_str(&format!("{line}\n")),
+            Part::Block {
+                marker,
+                fence,
+                body,
+            } => {
+                let body = match marker {
+                    Marker::File(name) => {
+                        fs::write(folder.path().join(name), &body).unwrap();
+                        body
+                    }
+                    Marker::Run(command) => {
+                        let new = session(&command, folder.path());
+                        if timeless(&new) == timeless(&body) {
+                            body
+                        } else {
+                            new
+                        }
+                    }
+                };
+                out.push_str(&format!("{fence}\n{body}```\n"));
+            }
+        }
+    }
+    out
+}
+
+fn check(document: &str) {
+    let path = root().join(document);
+    let text = fs::read_to_string(&path).unwrap();
+    let new = rerun(&text);
+    if new == text {
+        return;
+    }
+    if std::env::var_os("COWHERD_BLESS").is_some() {
+        fs::write(&path, new).unwrap();
+        return;
+    }
+    let (line, (old, new)) = text
+        .lines()
+        .zip(new.lines())
+        .enumerate()
+        .find(|(_, (old, new))| old != new)
+        .map_or((0, ("", "")), |(at, lines)| (at + 1, lines));
+    panic!(
+        "{document} shows what is no longer so, first in line {line}:\n\
+         is:     {old}\n\
+         should: {new}\n\
+         If that is meant: COWHERD_BLESS=1 cargo test -p cowherd --test readme"
+    );
+}
+
+#[test]
+fn the_readme_shows_what_the_program_writes() {
+    check("README.md");
+}
+
+#[test]
+fn the_tutorial_shows_what_the_program_writes() {
+    check("docs/src/tutorial.md");
+}
+
+/// The files with an ending below a folder.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.extension().is_some_and(|e| e == ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn links_lead_to_files() {
+    let mut documents = files(&root().join("docs"), "md");
+    documents.extend(["README.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    let mut dead = Vec::new();
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for (_, rest) in text
+            .match_indices("](")
+            .map(|(at, _)| text.split_at(at + 2))
+        {
+            let target = rest.split([')', '#']).next().unwrap();
+            let elsewhere = target.is_empty() || target.contains("://") || target.contains(' ');
+            if !elsewhere && !document.parent().unwrap().join(target).exists() {
+                dead.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
+}
+
+#[test]
+fn the_map_has_every_file_of_the_mm() {
+    let map = fs::read_to_string(root().join("docs/src/mm-map.md")).unwrap();
+    let source = root().join("crates/mm/src");
+    for file in files(&source, "rs") {
+        let path = file.strip_prefix(&source).unwrap();
+        let name = path.to_str().unwrap();
+        // lib.rs and the heads of folders hold no path; arch/ has one line.
+        let listed = map.contains(&format!("`{name}`"))
+            || map.contains(&format!(
+                "`{}`",
+                path.file_name().unwrap().to_str().unwrap()
+            ));
+        let head = name == "lib.rs" || name.ends_with("/mod.rs") || name.starts_with("arch/");
+        assert!(listed || head, "docs/src/mm-map.md has no line for {name}");
+    }
+}
