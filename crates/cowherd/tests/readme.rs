@@ -12,6 +12,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use cowherd_mm::Feature;
+use cowherd_model::kernels::Kernels;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -203,20 +206,74 @@ fn links_lead_to_files() {
     assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
 }
 
+/// The features and the rules that a file of the mm asks for, as two cells of a table.
+fn asked_for(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    let code: Vec<&str> = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let code = code.join("\n");
+    let words: Vec<&str> = code
+        .split(|c: char| !(c.is_alphanumeric() || c == ':' || c == '_'))
+        .collect();
+    let asks = |feature: &&Feature| {
+        let ends = [format!("F::{feature:?}"), format!("Feature::{feature:?}")];
+        words
+            .iter()
+            .any(|word| ends.iter().any(|end| word.ends_with(end)))
+    };
+    let rule = |feature: &Feature| Kernels::shipped().feature(*feature).rule.is_some();
+    let cell = |rules: bool| {
+        let names: Vec<String> = Feature::ALL
+            .iter()
+            .filter(asks)
+            .filter(|feature| rule(feature) == rules)
+            .map(|feature| format!("`{}`", feature.name()))
+            .collect();
+        if names.is_empty() {
+            "-".into()
+        } else {
+            names.join(", ")
+        }
+    };
+    format!("{} | {}", cell(false), cell(true))
+}
+
 #[test]
-fn the_map_has_every_file_of_the_mm() {
-    let map = fs::read_to_string(root().join("docs/src/mm-map.md")).unwrap();
+fn the_map_has_every_file_of_the_mm_and_what_it_asks_for() {
+    let path = root().join("docs/src/mm-map.md");
+    let map = fs::read_to_string(&path).unwrap();
     let source = root().join("crates/mm/src");
+    let mut new = map.clone();
     for file in files(&source, "rs") {
-        let path = file.strip_prefix(&source).unwrap();
-        let name = path.to_str().unwrap();
-        // lib.rs and the heads of folders hold no path; arch/ has one line.
-        let listed = map.contains(&format!("`{name}`"))
-            || map.contains(&format!(
-                "`{}`",
-                path.file_name().unwrap().to_str().unwrap()
-            ));
+        let name = file.strip_prefix(&source).unwrap().to_str().unwrap();
+        let listed = format!("`{name}`");
+        // lib.rs and the heads of folders need no line; arch/ has one for all.
         let head = name == "lib.rs" || name.ends_with("/mod.rs") || name.starts_with("arch/");
-        assert!(listed || head, "docs/src/mm-map.md has no line for {name}");
+        assert!(
+            map.contains(&listed) || head,
+            "docs/src/mm-map.md has no line for {name}"
+        );
+        let row = map
+            .lines()
+            .find(|line| line.starts_with(&format!("| {listed} |")));
+        // Of paths: file, functions, features, rules.
+        if let Some([_, first, functions, _, _, _]) =
+            row.and_then(|row| <[&str; 6]>::try_from(row.split('|').collect::<Vec<_>>()).ok())
+        {
+            let now = format!("|{first}|{functions}| {} |", asked_for(&file));
+            new = new.replace(row.unwrap(), &now);
+        }
+    }
+    if new != map && std::env::var_os("COWHERD_BLESS").is_some() {
+        fs::write(&path, new).unwrap();
+    } else {
+        assert_eq!(
+            map.lines().find(|line| !new.contains(line)),
+            None,
+            "COWHERD_BLESS=1 cargo test -p cowherd --test readme"
+        );
     }
 }
