@@ -56,7 +56,7 @@ impl RemoveMigrationPtes {
             // mprotect has made the entry readable if the VMA is not writable any more. Without `mig_wrprotect` whatever the VMA
             // allows.
             let write = if k.has(F::MigWrprotect) {
-                e.kind == MigrationKind::Writable && !e.uffd_wp
+                e.kind == MigrationKind::Writable
             } else {
                 vma.write
             };
@@ -67,7 +67,7 @@ impl RemoveMigrationPtes {
                 soft_dirty: e.soft_dirty,
                 // A writable entry is never marked: change_pte_range() makes it readable first.
                 uffd_wp: e.uffd_wp && e.kind != MigrationKind::Writable,
-                ..Pte::of(new)
+                ..k.mk_pte(mm, at, new)
             };
             let pte = k.keep_rwp(mm, at, pte);
             k.set_pte(mm, at, pte.pte());
