@@ -284,7 +284,7 @@ pub fn pte(pte: Pte) -> String {
                 MigrationKind::ReadableExclusive => "readable exclusive",
                 MigrationKind::Writable => "writable",
             };
-            format!("migration page {} {kind}", e.pfn.0)
+            format!("migration entry {kind} (page {})", e.pfn.0)
         }
     }
 }

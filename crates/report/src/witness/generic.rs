@@ -8,9 +8,16 @@ use super::memory::{Memory, page_of_pte};
 pub fn changes(all: &[Change], before: &Memory, after: &Memory) -> Option<String> {
     let said: Vec<String> = all
         .iter()
+        .filter(|c| !implied(c, all))
         .filter_map(|c| change(c, before, after))
         .collect();
     (!said.is_empty()).then(|| said.join(", "))
+}
+
+/// A VMA that comes or goes has or loses its permissions with it.
+fn implied(c: &Change, all: &[Change]) -> bool {
+    let vma = |other: &Change| other.object == c.object && other.field == "VMA";
+    c.field == "VM_WRITE" && all.iter().any(vma)
 }
 
 fn change(c: &Change, before: &Memory, after: &Memory) -> Option<String> {
@@ -74,7 +81,8 @@ pub fn pte(object: &str, from: &str, to: &str) -> String {
         (_, None) if to.starts_with("zero page") => format!("maps the zero page at {object}"),
         (Some(old), None) if to.is_empty() => format!("clears the PTE of {object} ({old})"),
         (None, None) if to.is_empty() => format!("clears the PTE of {object} ({from})"),
-        (_, None) => format!("sets the PTE of {object} to a {to}"),
+        (_, None) if to.starts_with("migration") => format!("unmaps {object}: {to}"),
+        (_, None) => format!("sets the PTE of {object} to {to}"),
     }
 }
 

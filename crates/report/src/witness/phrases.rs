@@ -94,6 +94,12 @@ impl<'a> Scene<'a> {
     /// `read fault`, `write fault`, `unshare fault`: what the call needs the page for.
     fn fault(&self) -> &'static str {
         let call = &self.step.call;
+        if call.starts_with("madvise") || call.starts_with("ksm") {
+            return "a fault";
+        }
+        if self.step.label.starts_with("WP") && call.contains("pin(") && !writes(call) {
+            return "unshare fault";
+        }
         let left = call.split_once(" = ").map(|(left, _)| left);
         if left.is_some_and(|l| l.contains('[') || is_variable(l)) || writes(call) {
             "write fault"
@@ -174,6 +180,11 @@ pub fn phrase(s: &Scene) -> Option<String> {
         "RC17" if gives_up(s) => Some("keeps it: it is dirty again".into()),
         "RC flush" => generic(),
         "RCx" => None,
+        "device load" => Some(format!("reads {}", s.held())),
+        "copy from page" => Some(format!("reads {}", s.page())),
+        "read pipe" => Some(format!("reads {} from the pipe", s.buffer())),
+        "tee" | "splice" => Some(format!("hands {} on", s.buffer())),
+        "release buffer" => generic(),
         "RC12" => swap_write(s),
         "RC13" => Some(format!("writeback of {} ends", s.page())),
         _ => generic(),
@@ -186,11 +197,74 @@ impl Scene<'_> {
         let Some(page) = self.translated() else {
             return self.page();
         };
-        if self.before.mapped_at(&page).is_empty() {
+        if self.stale(&page) {
             format!("{page} through a stale TLB entry")
+        } else if page == "page 0" {
+            "the zero page".into()
         } else {
             page
         }
+    }
+
+    /// Does no PTE of the variable that the call names map the page any more?
+    fn stale(&self, page: &str) -> bool {
+        let named = |address: &str| {
+            let variable = address.rsplit(':').next().unwrap_or(address);
+            mentions(&self.step.call, variable)
+        };
+        if page == "page 0" {
+            let zero = |(object, field, pte): (&str, &str, &str)| {
+                field == "PTE" && pte.starts_with("zero page") && named(object)
+            };
+            return !self.before.all().any(zero);
+        }
+        !self.before.mapped_at(page).into_iter().any(named)
+    }
+
+    /// What a page is counted to have, with its pins, which weigh more.
+    fn counts(&self, page: &str) -> String {
+        match self.before.count(page, "pins") {
+            0 => format!("refcount {}", self.refcount(page)),
+            1 => format!("refcount {} and a pin", self.refcount(page)),
+            n => format!("refcount {} and {n} pins", self.refcount(page)),
+        }
+    }
+
+    /// The page that a `get` or `pin` holds, and whether anybody maps it.
+    fn held(&self) -> String {
+        let handle = self.step.call.rsplit(" = ").next().unwrap_or_default();
+        let handle = handle.split('[').next().unwrap_or_default();
+        // The step that took the reference names the page.
+        let took = self.trace.steps[..self.at].iter().find(|s| {
+            s.call.split(" = ").next() == Some(handle)
+                && s.changes.iter().any(|c| c.object.starts_with("holder "))
+        });
+        let page = took
+            .and_then(|s| s.changes.iter().find(|c| c.object.starts_with("holder ")))
+            .map_or_else(|| self.page(), |c| c.to.clone());
+        if page.starts_with("page ") && self.before.mapped_at(&page).is_empty() {
+            format!("{page}, which no page table maps")
+        } else {
+            page
+        }
+    }
+
+    /// What is in the pipe that the step takes from.
+    fn buffer(&self) -> String {
+        let changed = self.step.changes.iter().find(|c| c.field == "buffers");
+        let first = |text: &str| text.split(", ").next().unwrap_or_default().to_string();
+        let from = changed.map(|c| first(if c.from.is_empty() { &c.to } else { &c.from }));
+        from.or_else(|| {
+            let mut pipes = self
+                .before
+                .all()
+                .filter(|(_, field, _)| *field == "buffers");
+            pipes
+                .find(|(_, _, now)| !now.is_empty())
+                .map(|(_, _, now)| first(now))
+        })
+        .filter(|page| !page.is_empty())
+        .unwrap_or_else(|| "the page".into())
     }
 
     /// The page that the CPU's TLB gives for the variable of the call.
@@ -205,9 +279,7 @@ impl Scene<'_> {
 }
 
 fn cpu_store(s: &Scene) -> Option<String> {
-    let stale = s
-        .translated()
-        .is_some_and(|page| s.before.mapped_at(&page).is_empty());
+    let stale = s.translated().is_some_and(|page| s.stale(&page));
     match s.step.changes.iter().find(|c| c.field.starts_with('[')) {
         Some(c) => {
             let what = format!(
@@ -265,6 +337,13 @@ fn free_swap(s: &Scene) -> Option<String> {
 fn map_anonymous(s: &Scene) -> Option<String> {
     let pte = s.changed("PTE")?;
     match page_of_pte(&pte.to) {
+        Some(page) if s.after.get(&page, "") == "page cache" => {
+            Some(format!("read fault maps {page} of the page cache"))
+        }
+        Some(page) if s.so_far().any(|step| step.label.starts_with("copy from")) => Some(format!(
+            "{} copies the page cache to {page} and maps that",
+            s.fault()
+        )),
         Some(page) => Some(format!("{} maps {page}, new and zeroed", s.fault())),
         None => Some(format!("{} maps the zero page", s.fault())),
     }
@@ -279,8 +358,11 @@ fn cannot_reuse(s: &Scene) -> Option<String> {
     let counts = if s.step.function == "reuse_swap_page" {
         format!("mapcount {}", s.before.count(&page, "mapcount"))
     } else {
-        format!("refcount {}", s.refcount(&page))
+        s.counts(&page)
     };
+    if s.before.get(&page, "") == "KSM" {
+        return Some(format!("{} cannot reuse {page}: a KSM page", s.fault()));
+    }
     Some(format!("{} cannot reuse {page}: {counts}", s.fault()))
 }
 
@@ -407,10 +489,7 @@ fn page_out_gives_up(s: &Scene) -> String {
     if s.before.get(&page, "PG_swapcache").is_empty() {
         return format!("page-out gives up: {page} is in no swap cache");
     }
-    format!(
-        "page-out gives up: refcount {}, expected 2",
-        s.refcount(&page)
-    )
+    format!("page-out gives up: {}, expected 2", s.counts(&page))
 }
 
 fn written_out(s: &Scene) -> String {
@@ -424,7 +503,7 @@ fn written_out(s: &Scene) -> String {
 fn freeze(s: &Scene) -> String {
     let page = s.page();
     if gives_up(s) {
-        format!("keeps {page}: refcount {}", s.refcount(&page))
+        format!("keeps {page}: {}", s.counts(&page))
     } else {
         format!("freezes the refcount of {page}")
     }
