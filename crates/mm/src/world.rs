@@ -101,6 +101,8 @@ pub enum Event {
     ForkFailed { parent: MmId, child: MmId },
     /// Another process's memory is about to be accessed, by a reference and not by a translation (S3, S6).
     RemoteBegin { mm: MmId, va: Va },
+    /// A lazily freed page was dropped. Until its flush, TLBs may still lead to what it held (S8).
+    Dropped { mm: MmId, va: Va },
 }
 
 /// Who wants to know of the next store.

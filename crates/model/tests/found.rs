@@ -90,3 +90,12 @@ fn ksmd_does_not_find_the_old_page_once_it_was_migrated() {
         "P0 in A { pwrite(g, x[1], O_DIRECT); } kernel { migrate(A:x); } kernel { ksm(B:x, A:y); }",
     );
 }
+
+#[test]
+fn a_translation_may_outlive_a_page_that_was_lazily_freed() {
+    fine(
+        NEW,
+        "anon x = 1 lazy;",
+        "P0 in A { r0 = x; x = 5; } P1 in A { r0 = x; } kernel { reclaim(A:x); }",
+    );
+}

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,11 +17,22 @@ use cowherd_model::kernels::Profile;
 /// States of one program at most.
 const MOST: u64 = 60_000;
 
+/// What is wrong and known to be.
+///
+/// - replace_page() of KSM drops the uffd-wp mark of a PTE, in every release: a store after it is missed. That is true.
+/// - A slot that cannot be read keeps its swap PTE here, where kernels from 6.0 on poison the PTE: swapoff never ends.
+fn known(wrong: &BTreeSet<String>, text: &str) -> bool {
+    let only = |kind: &str| wrong.len() == 1 && wrong.contains(kind);
+    only("missed-wp") && text.contains("ksm") && text.contains("uffd(wp")
+        || only("livelock") && text.contains("fail io_error") && text.contains("swapoff")
+}
+
 /// What came of many programs.
 #[derive(Default)]
 struct Tally {
     fine: u64,
     cut: u64,
+    known: u64,
     rejected: BTreeMap<String, u64>,
     refused: BTreeMap<String, u64>,
     states: u64,
@@ -69,6 +80,10 @@ fn note(tally: &Mutex<Tally>, draft: &Draft, kernel: &Profile, finding: Finding)
                 tally.states += states;
                 return;
             }
+            Finding::Wrong(wrong) if known(&wrong, &draft.to_string()) => {
+                tally.known += 1;
+                return;
+            }
             Finding::Wrong(wrong) => wrong,
         }
     };
@@ -87,12 +102,13 @@ fn note(tally: &Mutex<Tally>, draft: &Draft, kernel: &Profile, finding: Finding)
 fn report(what: &str, tally: &Tally) {
     let sum = |map: &BTreeMap<String, u64>| map.values().sum::<u64>();
     println!(
-        "{what}: {} fine, {} cut short, {} states, {} rejected, {} refused, {} wrong",
+        "{what}: {} fine, {} cut short, {} states, {} rejected, {} refused, {} known, {} wrong",
         tally.fine,
         tally.cut,
         tally.states,
         sum(&tally.rejected),
         sum(&tally.refused),
+        tally.known,
         tally.wrong.len()
     );
     if std::env::var("COWHERD_VERBOSE").is_ok() {

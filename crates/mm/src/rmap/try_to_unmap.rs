@@ -11,6 +11,7 @@ use crate::packed;
 use crate::pgtable::{Present, Pte, SwapPte};
 use crate::step::{Step, Touch, Wait, step};
 use crate::tlb::TlbBatch;
+use crate::world::Event;
 
 packed! {
     /// The unmapping of one page. `old` is the PTE that was cleared.
@@ -201,6 +202,7 @@ pub fn defer_flush(k: &mut Kernel, mm: MmId, at: Va, old: Present, batch: &mut T
 fn lazyfree(k: &mut Kernel, pfn: Pfn, at: Va, mm: MmId, old: Present, alone: bool) -> Unmapping {
     let dirty = k.page(pfn).dirty;
     if !dirty && (alone || !k.has(F::MadvfreeRefs)) {
+        k.event(Event::Dropped { mm, va: at });
         k.remove_rmap(pfn);
         k.put_page(pfn);
         k.unlock_ptl(mm);

@@ -26,6 +26,11 @@ impl Spec {
                 page.zap_end(&self.base[page.origin.at()]);
                 self.changed(ideal, alarms, mm, va);
             }
+            Event::Dropped { mm, va } => {
+                let page = ideal.page_mut(mm, va);
+                page.drop_begin(&self.base[page.origin.at()]);
+                self.changed(ideal, alarms, mm, va);
+            }
             Event::Unmapped { mm, va } => *ideal.page_mut(mm, va) = Page::absent(va),
             Event::FreeBegin { mm, va } => {
                 self.overlaps(ideal, mm, va);

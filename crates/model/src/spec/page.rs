@@ -67,6 +67,8 @@ pub struct Page {
     pub zaps: u8,
     /// What was written since the first of them began: it may be there afterwards.
     pub written: CellSets,
+    /// Was the page, lazily freed, dropped, and is there a TLB that has not been flushed since? That is one of the zaps.
+    pub dropping: bool,
     /// Calls of MADV_FREE under way (S8).
     pub frees: u8,
     /// What the page held when MADV_FREE's drop of it was seen: reclaim defers the flush, so a CPU may still read it through its
@@ -89,6 +91,7 @@ impl Page {
             origin: va,
             zaps: 0,
             written: CellSets::EMPTY,
+            dropping: false,
             frees: 0,
             stale: CellSets::EMPTY,
             traps: Traps::NONE,
@@ -256,6 +259,22 @@ impl Page {
         self.stale = CellSets::EMPTY;
     }
 
+    /// Reclaim dropped the page. One that was not lazily freed is lost, and no window excuses that.
+    pub fn drop_begin(&mut self, base: &CellSets) {
+        if self.zaps == 0 && self.worlds.lazy() {
+            self.zap_begin(base);
+            self.dropping = true;
+        }
+    }
+
+    /// Nobody sees any more what it held.
+    pub fn drop_end(&mut self, base: &CellSets) {
+        if self.dropping {
+            self.dropping = false;
+            self.zap_end(base);
+        }
+    }
+
     /// MADV_FREE was entered.
     pub fn free_begin(&mut self) -> Room {
         if !self.mapped() {
@@ -331,6 +350,7 @@ impl Page {
         calm.pack(w);
         if !calm {
             w.bits(u32::from(self.zaps), 3);
+            self.dropping.pack(w);
             w.bits(u32::from(self.frees), 3);
             w.bits(u32::from(self.traps.0), 3);
             self.frozen.pack(w);
@@ -365,6 +385,7 @@ impl Page {
         page.worlds = Worlds::unpack(cells, r);
         if !bool::unpack(r) {
             page.zaps = r.bits(3) as u8;
+            page.dropping = bool::unpack(r);
             page.frees = r.bits(3) as u8;
             page.traps = Traps(r.bits(3) as u8);
             page.frozen = Cells::unpack(r);

@@ -184,6 +184,11 @@ impl Spec {
                         },
                     );
                 }
+                if ideal.page(mm, va).dropping && !stale(m, &p.cfg, mm, va) {
+                    let page = ideal.page_mut(mm, va);
+                    page.drop_end(&self.base[page.origin.at()]);
+                    self.changed(ideal, alarms, mm, va);
+                }
                 if !proc.alive || proc.ptl || in_transit(m, mm, va) {
                     continue;
                 }
@@ -205,6 +210,14 @@ impl Spec {
             }
         }
     }
+}
+
+/// Does some TLB lead elsewhere than the page table?
+fn stale(m: &Machine, cfg: &Config, mm: MmId, va: Va) -> bool {
+    let now = m.ptes[mm.at()][va.at()].present().map(|e| e.pfn);
+    let leads = |cpu: usize| m.tlbs[cpu][va.at()].map(|e| e.pfn);
+    (0..cfg.sizes.cpus)
+        .any(|cpu| cfg.cpu_mm[cpu] == Some(mm) && leads(cpu).is_some_and(|pfn| now != Some(pfn)))
 }
 
 /// Is the page swapped out, and its cached folio being filled under its lock: read from the slot, or copied to by migration? A

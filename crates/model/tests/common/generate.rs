@@ -124,7 +124,7 @@ pub const STARTS: &[(&str, &str)] = &[
     ("values", "uffd(wp), swapped"),
     ("values", "uffd(wp, protected), swapped"),
     ("values", "shared(A, B)"),
-    ("values", "shared(A, B), clean"),
+    ("values", "shared(A, B), cached, clean"),
     ("values", "shared(A, B), swapped"),
     ("values", "shared(A, B), swapped, cached"),
     ("values", "shared(A, B), cached"),
