@@ -73,7 +73,7 @@ fn verdict(report: &Report) -> (BTreeSet<Vec<u8>>, u64, bool, bool) {
 
 #[test]
 fn packing_is_exact() {
-    all(1500, |text, test, kernel| {
+    all(150, |text, test, kernel| {
         for reductions in [Reductions::ALL, Reductions::NONE] {
             let Some((program, report)) = run(test, kernel, reductions, 1, MOST) else {
                 return false;
@@ -252,7 +252,7 @@ fn first_difference(program: &Program, most: usize) -> Option<String> {
 
 #[test]
 fn what_is_not_packed_does_not_matter() {
-    all(300, |text, test, kernel| {
+    all(150, |text, test, kernel| {
         let Ok(program) = lower(test, kernel, false) else {
             return false;
         };

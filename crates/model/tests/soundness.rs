@@ -143,7 +143,7 @@ fn one_program() {
 #[test]
 fn random_programs_break_no_promise() {
     let seed = common::seed();
-    let tally = all(common::rounds(3000), &kernels(), |n| {
+    let tally = all(common::rounds(1000), &kernels(), |n| {
         Generator::new(seed.wrapping_mul(1 << 32).wrapping_add(n)).any()
     });
     report("random programs", &tally);
@@ -169,7 +169,7 @@ fn pair(n: u64) -> Draft {
 #[test]
 fn pairs_of_calls_break_no_promise() {
     let all_pairs = (CALLS.len() + ACTIVITIES.len()).pow(2) * STARTS.len();
-    let count = common::rounds(5000).min(all_pairs as u64);
+    let count = common::rounds(1000).min(all_pairs as u64);
     // Evenly over all of them, each pair in some state.
     let step = all_pairs as u64 / count;
     let step = (step..).find(|s| gcd(*s, all_pairs as u64) == 1).unwrap();
