@@ -90,7 +90,7 @@ fn packing_is_exact() {
 
 #[test]
 fn no_reduction_changes_a_verdict() {
-    all(1000, |text, test, kernel| {
+    all(150, |text, test, kernel| {
         let Some((_, full)) = run(test, kernel, Reductions::NONE, 1, 5 * MOST) else {
             return false;
         };
@@ -116,7 +116,7 @@ fn no_reduction_changes_a_verdict() {
 
 #[test]
 fn the_naive_search_finds_the_same() {
-    all(600, |text, test, kernel| {
+    all(150, |text, test, kernel| {
         let Some((program, report)) = run(test, kernel, Reductions::NONE, 1, MOST) else {
             return false;
         };
@@ -133,7 +133,7 @@ fn the_naive_search_finds_the_same() {
 
 #[test]
 fn any_number_of_workers_finds_the_same() {
-    all(600, |text, test, kernel| {
+    all(150, |text, test, kernel| {
         let Some((_, one)) = run(test, kernel, Reductions::ALL, 1, MOST) else {
             return false;
         };
@@ -157,7 +157,7 @@ fn any_number_of_workers_finds_the_same() {
 
 #[test]
 fn a_run_depends_on_no_feature_that_it_did_not_ask_for() {
-    all(1000, |text, test, kernel| {
+    all(150, |text, test, kernel| {
         let Some((program, report)) = run(test, kernel, Reductions::ALL, 1, MOST) else {
             return false;
         };
