@@ -157,6 +157,7 @@ mod shard;
 mod shortest;
 mod store;
 mod system;
+mod walk;
 mod witness;
 mod worker;
 
@@ -169,4 +170,5 @@ pub use search::explore;
 pub use shortest::{Shortest, shortest};
 pub use store::StateId;
 pub use system::{Choice, Footprint, Mover, System};
+pub use walk::{Walk, walk};
 pub use witness::Witness;

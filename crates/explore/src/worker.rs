@@ -170,6 +170,11 @@ impl<'s, S: System> Worker<'s, S> {
         buffers.sort(start, Some(id));
     }
 
+    /// The flags seen so far.
+    pub(crate) fn flags(&self) -> u64 {
+        self.found.flags.keys().fold(0, |all, bit| all | 1 << bit)
+    }
+
     pub(crate) fn finish(self) -> Harvest {
         Harvest {
             found: self.found,
