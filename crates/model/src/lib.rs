@@ -9,6 +9,7 @@ mod commute;
 pub mod corpus;
 pub mod diff;
 pub mod driver;
+pub mod general;
 pub mod lower;
 pub mod observe;
 pub mod program;

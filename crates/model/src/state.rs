@@ -16,8 +16,10 @@ pub struct State {
     pub slots: [[u8; MAX_CELLS]; MAX_SLOTS],
     /// What files hold.
     pub files: [[u8; MAX_CELLS]; MAX_FILES],
-    /// The statement that each task is at.
+    /// The statement that each task is at; in a general program, the entry of the menu that it is busy with, or one past the last.
     pub pc: [u8; MAX_CPUS],
+    /// Calls that may still begin, in a general program; see [`crate::general::Calls`].
+    pub calls: u16,
     /// What registers hold.
     pub regs: [Val; MAX_REGS],
     /// Which calls and activities gave up, of those that somebody looks at.
@@ -98,6 +100,7 @@ impl State {
             slots: [[0; MAX_CELLS]; MAX_SLOTS],
             files: [[0; MAX_CELLS]; MAX_FILES],
             pc: [0; MAX_CPUS],
+            calls: 0,
             regs: [Val::Unset; MAX_REGS],
             refused: 0,
             killed: 0,
@@ -119,9 +122,16 @@ impl State {
         let start = out.len();
         self.pack_as_is(p, out);
         for swaps in &p.twins {
+            if p.general.is_some()
+                && swaps
+                    .iter()
+                    .any(|&(a, b)| self.blank(p, a) && self.blank(p, b))
+            {
+                continue;
+            }
             let mut other = self.clone();
             for &(a, b) in swaps {
-                other.swap_tasks(a, b);
+                other.swap_tasks(a, b, p.general.is_some());
             }
             let end = out.len();
             other.pack_as_is(p, out);
@@ -133,9 +143,12 @@ impl State {
         }
     }
 
-    /// Two tasks swap places, and whatever names their CPUs with them.
-    fn swap_tasks(&mut self, a: usize, b: usize) {
+    /// Two tasks swap places, and whatever names their CPUs with them; `values`: the registers of the same numbers, too.
+    fn swap_tasks(&mut self, a: usize, b: usize, values: bool) {
         self.pc.swap(a, b);
+        if values {
+            self.regs.swap(a, b);
+        }
         self.m.tasks.swap(a, b);
         self.m.tlbs.swap(a, b);
         let bit = |n: usize| self.killed >> n & 1;
@@ -158,7 +171,10 @@ impl State {
         let s = &p.cfg.sizes;
         let mut w = Writer::new(out, p.naming);
         for task in 0..s.cpus {
-            w.bits(u32::from(self.pc[task]), 4);
+            w.bits(u32::from(self.pc[task]), p.pc_bits());
+        }
+        if p.general.is_some() {
+            w.bits(u32::from(self.calls), 16);
         }
         for reg in &self.regs[..p.regs.len()] {
             reg.pack(&mut w);
@@ -200,7 +216,10 @@ impl State {
         let mut r = Reader::new(bytes);
         let mut state = State::new();
         for task in 0..s.cpus {
-            state.pc[task] = r.bits(4) as u8;
+            state.pc[task] = r.bits(p.pc_bits()) as u8;
+        }
+        if p.general.is_some() {
+            state.calls = r.bits(16) as u16;
         }
         for reg in &mut state.regs[..p.regs.len()] {
             *reg = Val::unpack(&mut r);

@@ -74,7 +74,7 @@ impl Program {
         }
     }
 
-    fn view<'a>(&'a self, state: &'a State, task: usize) -> View<'a> {
+    pub(crate) fn view<'a>(&'a self, state: &'a State, task: usize) -> View<'a> {
         View {
             m: &state.m,
             cfg: &self.cfg,
@@ -83,9 +83,10 @@ impl Program {
     }
 
     /// Has this task begun to exist?
-    fn started(&self, state: &State, task: usize) -> bool {
+    pub(crate) fn started(&self, state: &State, task: usize) -> bool {
         match self.tasks[task].starts {
             Starts::AtOnce => true,
+            Starts::Born => self.born(state, task),
             Starts::After { task, stmt } => state.pc[task] as usize > stmt,
         }
     }
@@ -98,7 +99,7 @@ impl Program {
         self.tasks[task].stmts.get(state.pc[task] as usize)
     }
 
-    fn finished(&self, state: &State, task: usize) -> bool {
+    pub(crate) fn finished(&self, state: &State, task: usize) -> bool {
         self.stmt(state, task).is_none() && !state.m.tasks[task].busy()
     }
 
@@ -164,7 +165,7 @@ impl Program {
     }
 
     /// The call that an operation begins with, as far as that can be told without beginning it: what its first step waits for.
-    fn first_call(&self, state: &State, task: usize, op: &Op) -> First {
+    pub(crate) fn first_call(&self, state: &State, task: usize, op: &Op) -> First {
         let who = self.who(state, task);
         let next = match *op {
             Op::Load { va, .. } | Op::LoadToFile { va, .. } => {
@@ -452,7 +453,10 @@ impl Program {
                 }
             }
         }
-        state.pc[task] += 1;
+        match &self.general {
+            None => state.pc[task] += 1,
+            Some(_) => self.rest(state, task),
+        }
     }
 
     /// The description of an actor's next step, for witnesses.
@@ -490,7 +494,7 @@ fn enters(driver: &mut crate::driver::Driver, op: &Op) {
 }
 
 /// What an operation begins with.
-enum First {
+pub(crate) enum First {
     /// This call.
     Call(Call),
     /// Something that waits for nothing.
@@ -532,6 +536,8 @@ impl System for Program {
 
     fn enabled(&self, state: &State, actor: usize) -> bool {
         match self.actor(actor) {
+            Actor::Task(task) if self.must_wait(state, task) => false,
+            Actor::Task(task) if self.rests(state, task) => self.may_begin(state, task),
             Actor::Task(task) => self
                 .next_step(state, task)
                 .is_some_and(|step| step.wait.over(&state.m)),
@@ -543,7 +549,12 @@ impl System for Program {
 
     fn step(&self, state: &mut State, actor: usize, choice: &mut Choice) {
         match self.actor(actor) {
-            Actor::Task(task) => self.step_task(state, task, choice),
+            Actor::Task(task) => {
+                if self.rests(state, task) {
+                    self.pick(state, task, choice);
+                }
+                self.step_task(state, task, choice);
+            }
             env => {
                 let (m, mut driver) = split(self, state, choice, None, None, None);
                 // Devices and drains run on no CPU of their own.
@@ -583,6 +594,9 @@ impl System for Program {
         };
         if state.m.ios[..self.cfg.sizes.ios].iter().any(pending) {
             return false;
+        }
+        if self.general.is_some() {
+            return self.general_done(state);
         }
         (0..self.tasks.len()).all(|task| {
             self.finished(state, task)
@@ -644,6 +658,10 @@ impl System for Program {
     }
 
     fn effort(&self, state: &State) -> (u32, u32) {
+        if let Some(general) = &self.general {
+            let left = general.calls.left(state.calls);
+            return (general.calls.len() as u32 - left, 0);
+        }
         let mut effort = (0, 0);
         for task in 0..self.tasks.len() {
             let begun = u32::from(state.pc[task]) + u32::from(state.m.tasks[task].busy());
@@ -674,5 +692,8 @@ impl Program {
         self.spec.settle(state, &mut ideal, &mut alarms, self);
         state.ideal = ideal;
         state.note(alarms);
+        if self.general.is_some() {
+            self.forget(state);
+        }
     }
 }

@@ -313,3 +313,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_kernel_with_a_name_of_its_own_can_be_added() {
+    let kernels = Kernels::shipped();
+    let added = kernels.profile("v5.18+part2").unwrap();
+    let named = kernels.profile("part2").unwrap();
+    assert_eq!(added.profile.features, named.profile.features);
+    assert!(kernels.profile("v5.18-part2").is_err());
+}

@@ -2,12 +2,12 @@
 
 use cowherd_mm::pack::{Pack, Reader, Writer};
 use cowherd_mm::{
-    Cells, HoldId, IoId, MAX_CELLS, MAX_HOLDS, MAX_IOS, MAX_MMS, MAX_PAGES, MmId, Va, packed,
+    Cell, Cells, HoldId, IoId, MAX_CELLS, MAX_HOLDS, MAX_IOS, MAX_MMS, MAX_PAGES, MmId, Va, packed,
 };
 
 use super::cell_sets::CellSets;
 use super::page::{Page, Traps};
-use super::promises::Spec;
+use super::promises::{Spec, Values};
 use super::worlds::{World, Worlds};
 
 /// What is promised at one moment: pages, and the calls that are under way.
@@ -265,6 +265,38 @@ impl Ideal {
     pub(super) fn sort_watches(&mut self) {
         self.watches
             .sort_unstable_by_key(|w| w.map_or((u8::MAX, 0), |w| (w.mm.0, w.va.0)));
+    }
+}
+
+impl Ideal {
+    /// Every value that anybody may still see: no other can matter any more.
+    pub fn values(&self) -> Values {
+        let mut all = CellSets::EMPTY;
+        for page in self.mms().flat_map(|mm| self.vas().map(move |va| (mm, va))) {
+            let page = self.page(page.0, page.1);
+            let held = page.worlds.all(&CellSets::EMPTY);
+            all = all.union(&held).union(&page.written).union(&page.stale);
+        }
+        for io in &self.ios {
+            all = all.union(&io.since);
+        }
+        for holder in &self.holders {
+            all = all.union(&holder.since);
+        }
+        for watch in self.watches.iter().flatten() {
+            all = all.union(&watch.entry).union(&watch.later);
+        }
+        (0..self.cells()).fold(0, |values, cell| values | all.values(Cell(cell)))
+    }
+
+    /// Was this process ever born, or is it about to be?
+    pub fn knows(&self, mm: MmId) -> bool {
+        self.procs[mm.at()] != Proc::Absent
+    }
+
+    /// Does this holder hold nothing, and is nobody about to make it?
+    pub fn unheld(&self, holder: HoldId) -> bool {
+        self.holders[holder.at()].phase == Phase::Idle
     }
 }
 
