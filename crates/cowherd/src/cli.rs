@@ -1,11 +1,15 @@
 //! The command line: the one definition of arguments, help, completions and man pages.
 
+mod within;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cowherd_explore::Reductions;
 use cowherd_litmus::ast::Kind;
+
+pub use within::{Classify, Diff, Grain, Menu, Simulate, Verify, Within};
 
 const EXIT_CODES: &str = "\
 Exit codes, of every command:
@@ -49,6 +53,10 @@ pub enum Command {
     Check(Check),
     Explain(Explain),
     Replay(Replay),
+    Verify(Verify),
+    Diff(Diff),
+    Classify(Classify),
+    Simulate(Simulate),
     Bless(Bless),
     Fmt(Fmt),
     List(List),

@@ -204,7 +204,7 @@ impl<'a> Finder<'a> {
     }
 
     /// The newest kernel of the matrix on which there is something to explain; the newest of all if there is none.
-    fn newest_bad(&self) -> Result<Profile, Failure> {
+    pub fn newest_bad(&self) -> Result<Profile, Failure> {
         let matrix = Kernels::shipped().matrix();
         let mut shared = Shared::default();
         for profile in matrix.iter().rev() {

@@ -1,7 +1,10 @@
 //! One file a command.
 
 mod bless;
+mod bounds;
 mod check;
+mod classify;
+mod diff;
 mod explain;
 mod features;
 mod fmt;
@@ -10,6 +13,8 @@ mod kernels;
 mod list;
 mod print;
 mod replay;
+mod simulate;
+mod verify;
 mod why_not;
 
 use crate::cli::Command;
@@ -25,6 +30,10 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Features(args) => features::run(&args),
         Command::Completions(args) => print::completions(&args),
         Command::Man(args) => print::man(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Classify(args) => classify::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Bless(args) => bless::run(&args),
         Command::Fmt(args) => fmt::run(&args),
