@@ -148,7 +148,7 @@ impl Program {
                     self,
                     &mut scratch,
                     &mut choice,
-                    Some(stmt.op),
+                    Some(&stmt.op),
                     stmt.result,
                     mm,
                 );
@@ -373,7 +373,7 @@ impl Program {
             self,
             state,
             choice,
-            Some(stmt.op),
+            Some(&stmt.op),
             stmt.result,
             self.tasks[task].mm,
         );
@@ -499,6 +499,15 @@ enum First {
     NotYet,
 }
 
+fn mover(moves: Moves) -> Mover {
+    match moves {
+        Moves::Right => Mover::Right,
+        Moves::Left => Mover::Left,
+        Moves::Both => Mover::Both,
+        Moves::No => Mover::None,
+    }
+}
+
 /// What /proc/pid/pagemap says of a page.
 pub fn soft_dirty(m: &Machine, mm: MmId, va: Va) -> bool {
     let vma = &m.vmas[mm.at()][va.at()];
@@ -609,16 +618,16 @@ impl System for Program {
         State::unpack(self, bytes)
     }
 
+    fn unpack_into(&self, bytes: &[u8], state: &mut State) {
+        state.unpack_into(self, bytes);
+    }
+
     fn mover(&self, state: &State, actor: usize) -> Mover {
         let Actor::Task(task) = self.actor(actor) else {
             return Mover::None;
         };
-        match self.next_step(state, task).map(|step| step.moves) {
-            Some(Moves::Right) => Mover::Right,
-            Some(Moves::Left) => Mover::Left,
-            Some(Moves::Both) => Mover::Both,
-            Some(Moves::No) | None => Mover::None,
-        }
+        self.next_step(state, task)
+            .map_or(Mover::None, |step| mover(step.moves))
     }
 
     fn blocks(&self, state: &State, actor: usize) -> bool {
@@ -628,6 +637,15 @@ impl System for Program {
                 .is_none_or(|step| step.wait != Wait::Nothing),
             _ => true,
         }
+    }
+
+    fn next(&self, state: &State, actor: usize) -> Option<cowherd_explore::Next> {
+        let step = self.describe(state, actor)?;
+        let task = matches!(self.actor(actor), Actor::Task(_));
+        step.wait.over(&state.m).then_some(cowherd_explore::Next {
+            mover: if task { mover(step.moves) } else { Mover::None },
+            blocks: !task || step.wait != Wait::Nothing,
+        })
     }
 
     fn footprint(&self, state: &State, actor: usize) -> Footprint {
@@ -658,7 +676,8 @@ impl Program {
     /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's; the kernel's
     /// invariants and what every address would show are looked at.
     fn settle(&self, state: &mut State) {
-        state.forget_freed();
+        let used = state.m.in_use();
+        state.forget_freed(used);
         if self.watches_frames {
             for pfn in state.start.iter_mut().flatten() {
                 if pfn.is_some_and(|pfn| state.m.frames[pfn.at()].is_free()) {
@@ -670,9 +689,7 @@ impl Program {
         for broken in cowherd_mm::invariants::broken(&state.m, &self.cfg).iter() {
             alarms.broken(broken);
         }
-        let mut ideal = state.ideal;
-        self.spec.settle(state, &mut ideal, &mut alarms, self);
-        state.ideal = ideal;
+        self.spec.settle(state, &mut alarms, self);
         state.note(alarms);
     }
 }

@@ -493,7 +493,7 @@ impl Program {
         let mut bytes = Vec::new();
         let mut w = Writer::new(&mut bytes, Naming::Kept);
         s.m.pack_roots(&self.cfg.sizes, &self.start.m, &mut w);
-        s.m.pack_memory(&self.cfg.sizes, &mut w, &mut |_, _| {}, &mut |_, _| {});
+        s.m.pack_memory(&self.cfg.sizes, &mut w, |_, _| {}, |_, word| word);
         w.finish();
         bytes.extend(s.pc);
         bytes.extend(s.results);

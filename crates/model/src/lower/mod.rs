@@ -176,7 +176,7 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
     }
     program.spec = Spec::new(test, &program);
     for state in &mut program.initial {
-        state.forget_freed();
+        state.forget_freed(state.m.in_use());
         state.ideal = program.spec.initial(state);
     }
     Ok(program)

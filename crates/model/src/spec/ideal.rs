@@ -2,7 +2,7 @@
 
 use cowherd_mm::pack::{Pack, Reader, Writer};
 use cowherd_mm::{
-    Cells, HoldId, IoId, MAX_CELLS, MAX_HOLDS, MAX_IOS, MAX_MMS, MAX_PAGES, MmId, Va, packed,
+    HoldId, IoId, MAX_CELLS, MAX_HOLDS, MAX_IOS, MAX_MMS, MAX_PAGES, MmId, Va, packed,
 };
 
 use super::cell_sets::CellSets;
@@ -25,20 +25,21 @@ pub struct Ideal {
     pub(super) watches: [Option<Watch>; MAX_WATCHES],
 }
 
+/// How much of everything there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Sizes {
+    /// Processes.
+    pub mms: u8,
+    /// Variables.
+    pub pages: u8,
+    /// Cells.
+    pub cells: u8,
+}
+
 /// Addresses by which somebody reads without a translation, at most.
 pub(super) const MAX_WATCHES: usize = 4;
 
 packed! {
-    /// How much of everything there is.
-    pub struct Sizes {
-        /// The last process.
-        pub mms: MmId,
-        /// The last variable.
-        pub pages: Va,
-        /// The cells.
-        pub cells: Cells,
-    }
-
     /// A process.
     pub enum Proc {
         /// Not born yet, or its fork failed.
@@ -193,12 +194,13 @@ pub(super) struct Watch {
 }
 
 impl Ideal {
-    pub(super) const EMPTY: Ideal = {
+    /// No memory at all.
+    pub const EMPTY: Ideal = {
         let mut ideal = Ideal {
             sizes: Sizes {
-                mms: MmId(0),
-                pages: Va(0),
-                cells: Cells(1),
+                mms: 1,
+                pages: 1,
+                cells: 1,
             },
             pages: [[Page::absent(Va(0)); MAX_PAGES]; MAX_MMS],
             procs: [Proc::Absent; MAX_MMS],
@@ -242,15 +244,15 @@ impl Ideal {
     }
 
     pub(super) fn mms(&self) -> impl Iterator<Item = MmId> + use<> {
-        (0..=self.sizes.mms.0).map(MmId)
+        (0..self.sizes.mms).map(MmId)
     }
 
     pub(super) fn vas(&self) -> impl Iterator<Item = Va> + use<> {
-        (0..=self.sizes.pages.0).map(Va)
+        (0..self.sizes.pages).map(Va)
     }
 
     pub(super) fn cells(&self) -> u8 {
-        self.sizes.cells.len() as u8
+        self.sizes.cells
     }
 
     /// The watch on an address.
@@ -273,12 +275,17 @@ impl Spec {
     /// A memory without a process.
     pub fn start(&self) -> Ideal {
         let mut ideal = Ideal::EMPTY;
-        ideal.sizes = Sizes {
-            mms: MmId(self.mms - 1),
-            pages: Va(self.pages - 1),
-            cells: Cells::first(self.cells),
-        };
+        self.size(&mut ideal);
         ideal
+    }
+
+    /// The size of the test, for a memory without a process.
+    pub(crate) fn size(&self, ideal: &mut Ideal) {
+        ideal.sizes = Sizes {
+            mms: self.mms,
+            pages: self.pages,
+            cells: self.cells,
+        };
     }
 }
 
@@ -363,57 +370,45 @@ fn unpack_hazards(r: &mut Reader) -> (bool, Procs) {
     }
 }
 
-impl Pack for Ideal {
-    fn pack(&self, w: &mut Writer) {
+impl Ideal {
+    /// Packs it. Its sizes are those of its test.
+    pub fn pack(&self, w: &mut Writer) {
         let cells = self.cells();
-        self.sizes.mms.pack(w);
-        self.sizes.pages.pack(w);
-        w.bits(u32::from(cells) - 1, 2);
         for mm in self.mms() {
             let proc = self.procs[mm.at()];
-            (proc == Proc::Alive).pack(w);
-            if proc != Proc::Alive {
-                (proc == Proc::Forking).pack(w);
-                if proc == Proc::Absent {
-                    continue;
+            w.bits(proc as u32, 2);
+            if proc != Proc::Absent {
+                for va in self.vas() {
+                    self.page(mm, va).pack(va, cells, w);
                 }
-            }
-            for va in self.vas() {
-                self.page(mm, va).pack(va, cells, w);
             }
         }
         let busy = self.ios.iter().any(|io| io.at.is_some())
             || self.holders.iter().any(|h| h.phase != Phase::Idle)
             || self.watches[0].is_some()
             || self.moving.iter().any(Option::is_some);
-        busy.pack(w);
+        w.bits(u32::from(busy), 1);
         if busy {
             self.pack_calls(cells, w);
         }
     }
 
-    fn unpack(r: &mut Reader) -> Ideal {
-        let mut ideal = Ideal::EMPTY;
-        ideal.sizes.mms = MmId::unpack(r);
-        ideal.sizes.pages = Va::unpack(r);
-        let cells = r.bits(2) as u8 + 1;
-        ideal.sizes.cells = Cells::first(cells);
-        for mm in ideal.mms() {
-            ideal.procs[mm.at()] = if bool::unpack(r) {
-                Proc::Alive
-            } else if bool::unpack(r) {
-                Proc::Forking
-            } else {
-                continue;
+    /// The inverse of [`pack`](Ideal::pack), into a memory that is as at its [start](Spec::start).
+    pub fn unpack(&mut self, r: &mut Reader) {
+        let cells = self.cells();
+        for mm in self.mms() {
+            self.procs[mm.at()] = match r.bits(2) {
+                0 => continue,
+                1 => Proc::Forking,
+                _ => Proc::Alive,
             };
-            for va in ideal.vas() {
-                *ideal.page_mut(mm, va) = Page::unpack(va, cells, r);
+            for va in self.vas() {
+                self.page_mut(mm, va).unpack(cells, r);
             }
         }
         if bool::unpack(r) {
-            ideal.unpack_calls(cells, r);
+            self.unpack_calls(cells, r);
         }
-        ideal
     }
 }
 
