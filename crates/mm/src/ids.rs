@@ -1,6 +1,6 @@
 //! Names of things: small numbers with a type each.
 
-use crate::pack::{Bits, Names, Pack, Word};
+use crate::pack::{Names, Pack, Reader, Word};
 
 /// Processes (mms) at most.
 pub const MAX_MMS: usize = 4;
@@ -45,7 +45,7 @@ macro_rules! packed_ids {
             #[inline]
             fn put(&self, word: Word, _: &mut Names) -> Word { word.and(u32::from(self.0), $bits) }
             #[inline]
-            fn take(bits: &mut Bits) -> Self { $name(bits.next($bits) as u8) }
+            fn take(r: &mut Reader) -> Self { $name(r.next($bits) as u8) }
         }
     )+};
 }
@@ -86,8 +86,8 @@ impl Pack for Pfn {
         word.and(u32::from(names.frame(*self)), 4)
     }
     #[inline]
-    fn take(bits: &mut Bits) -> Self {
-        Pfn(bits.next(4) as u8)
+    fn take(r: &mut Reader) -> Self {
+        Pfn(r.next(4) as u8)
     }
 }
 
@@ -98,8 +98,8 @@ impl Pack for Slot {
         word.and(u32::from(names.slot(*self)), 2)
     }
     #[inline]
-    fn take(bits: &mut Bits) -> Self {
-        Slot(bits.next(2) as u8)
+    fn take(r: &mut Reader) -> Self {
+        Slot(r.next(2) as u8)
     }
 }
 

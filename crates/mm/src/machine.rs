@@ -1,7 +1,7 @@
 //! The state of the whole system: frames, slots, address spaces, TLBs, transfers, pipes.
 
 use crate::ids::*;
-use crate::pack::{Naming, Pack, Reader, Word, Writer};
+use crate::pack::{Names, Naming, Pack, Reader, Word, Writer};
 use crate::packed;
 use crate::page::{Page, PageKind};
 use crate::pgtable::Pte;
@@ -390,12 +390,12 @@ impl Machine {
     }
 
     /// Packs all but frames and slots: what can refer to them. VMAs hardly ever differ from those of the start (`base`).
-    pub fn pack_roots(&self, sizes: &Sizes, base: &Machine, w: &mut Writer) {
+    pub fn pack_roots(&self, sizes: &Sizes, base: &Machine, w: &mut Writer, names: &mut Names) {
         for pfn in 1..=sizes.file_frames as u8 {
-            w.names.frame(Pfn(pfn));
+            names.frame(Pfn(pfn));
         }
         for mm in 0..sizes.mms {
-            self.mms[mm].pack(w);
+            self.mms[mm].pack(w, names);
             if !self.mms[mm].alive {
                 continue;
             }
@@ -405,9 +405,9 @@ impl Machine {
                 let word = if *vma == base.vmas[root][va] {
                     Word::EMPTY.and(0, 1)
                 } else {
-                    vma.put(Word::EMPTY.and(1, 1), &mut w.names)
+                    vma.put(Word::EMPTY.and(1, 1), names)
                 };
-                let word = self.ptes[mm][va].put(word, &mut w.names);
+                let word = self.ptes[mm][va].put(word, names);
                 w.word(word);
             }
         }
@@ -415,13 +415,13 @@ impl Machine {
             let task = &self.tasks[cpu];
             if task.busy() {
                 w.bits(1, 1);
-                task.call.pack(w);
-                task.fault.pack(w);
+                task.call.pack(w, names);
+                task.fault.pack(w, names);
             } else {
                 w.bits(0, 1);
             }
             let tlb = self.tlbs[cpu][..sizes.pages].iter();
-            let word = tlb.fold(Word::EMPTY, |word, entry| entry.put(word, &mut w.names));
+            let word = tlb.fold(Word::EMPTY, |word, entry| entry.put(word, names));
             w.word(word);
         }
         let swap = Word::EMPTY.and(u32::from(self.swap_off), 1);
@@ -430,16 +430,16 @@ impl Machine {
             if io.state == IoState::Idle {
                 w.bits(0, 1);
             } else {
-                let word = io.put(Word::EMPTY.and(1, 1), &mut w.names);
+                let word = io.put(Word::EMPTY.and(1, 1), names);
                 w.word(word);
             }
         }
         for holder in &self.holders[..sizes.holders] {
-            holder.pack(w);
+            holder.pack(w, names);
         }
         for pipe in &self.pipes[..sizes.pipes] {
             for buf in pipe {
-                buf.pack(w);
+                buf.pack(w, names);
             }
         }
     }
@@ -498,47 +498,48 @@ impl Machine {
         &self,
         sizes: &Sizes,
         w: &mut Writer,
+        names: &mut Names,
         frame_data: impl Fn(Pfn, &mut Writer),
         slot_data: impl Fn(Slot, Word) -> Word,
     ) {
         let used = self.in_use() & ((1 << sizes.frames) - 1) & !1;
         let (mut frames, mut slots) = (1u8, 0u8);
-        if w.names.naming() == Naming::Kept {
+        if names.naming() == Naming::Kept {
             w.bits(used >> 1, MAX_FRAMES as u32 - 1);
             for pfn in bits(used).map(Pfn) {
-                self.frames[pfn.at()].pack(w);
+                self.frames[pfn.at()].pack(w, names);
                 frame_data(pfn, w);
             }
             for slot in (0..sizes.slots as u8).map(Slot) {
-                let word = self.slots[slot.at()].put(Word::EMPTY, &mut w.names);
+                let word = self.slots[slot.at()].put(Word::EMPTY, names);
                 w.word(slot_data(slot, word));
             }
             return;
         }
         loop {
-            if let Some(slot) = w.names.slot_at(slots) {
-                let word = self.slots[slot.at()].put(Word::EMPTY.and(1, 1), &mut w.names);
+            if let Some(slot) = names.slot_at(slots) {
+                let word = self.slots[slot.at()].put(Word::EMPTY.and(1, 1), names);
                 w.word(slot_data(slot, word));
                 slots += 1;
-            } else if let Some(pfn) = w.names.frame_at(frames) {
+            } else if let Some(pfn) = names.frame_at(frames) {
                 let page = &self.frames[pfn.at()];
                 if page.is_free() {
                     w.bits(0b110, 3);
                 } else {
-                    let word = page.put(Word::EMPTY.and(0b010, 3), &mut w.names);
+                    let word = page.put(Word::EMPTY.and(0b010, 3), names);
                     w.word(word);
                     frame_data(pfn, w);
                 }
                 frames += 1;
-            } else if let Some(pfn) = bits(used & !w.names.frames_met()).next() {
+            } else if let Some(pfn) = bits(used & !names.frames_met()).next() {
                 // In use, and nothing refers to it: in order of their names. (Several such that differ would be told apart by
                 // name only; that costs states and never merges different ones.)
-                w.names.frame(Pfn(pfn));
+                names.frame(Pfn(pfn));
             } else if (slots as usize) < sizes.slots {
                 // Nothing refers to any other slot, either.
-                let unmet = |slot: &Slot| !w.names.has_met_slot(*slot);
+                let unmet = |slot: &Slot| !names.has_met_slot(*slot);
                 if let Some(slot) = (0..sizes.slots as u8).map(Slot).find(unmet) {
-                    w.names.slot(slot);
+                    names.slot(slot);
                 }
             } else {
                 break;

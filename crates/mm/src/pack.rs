@@ -17,25 +17,22 @@ pub trait Pack: Sized {
     const MOST: u32;
     /// Adds the value to a word that has room for it.
     fn put(&self, word: Word, names: &mut Names) -> Word;
-    /// Takes the value from bits that have it whole.
-    fn take(bits: &mut Bits) -> Self;
+    /// Takes the value from a reader that has it at hand.
+    fn take(r: &mut Reader) -> Self;
 
     /// Appends the value.
     #[inline]
-    fn pack(&self, w: &mut Writer) {
+    fn pack(&self, w: &mut Writer, names: &mut Names) {
         const { assert!(Self::MOST <= Word::ROOM, "too long for a word") };
-        let word = self.put(Word::EMPTY, &mut w.names);
-        w.word(word);
+        w.word(self.put(Word::EMPTY, names));
     }
 
     /// Reads the value back.
     #[inline]
     fn unpack(r: &mut Reader) -> Self {
         const { assert!(Self::MOST <= Word::ROOM, "too long for a word") };
-        let mut bits = r.peek();
-        let value = Self::take(&mut bits);
-        r.skip(bits);
-        value
+        r.reach(Self::MOST);
+        Self::take(r)
     }
 }
 
@@ -50,7 +47,7 @@ impl Word {
     /// No bits.
     pub const EMPTY: Word = Word { bits: 0, len: 0 };
     /// Bits that a word has room for: seven more may wait in the stream for their byte to be full.
-    pub const ROOM: u32 = 57;
+    pub const ROOM: u32 = 56;
 
     /// These bits and then the low `width` of `value`, which must fit.
     #[inline]
@@ -91,7 +88,8 @@ pub struct Names {
 }
 
 impl Names {
-    fn new(naming: Naming) -> Names {
+    /// None yet.
+    pub fn new(naming: Naming) -> Names {
         let mut frames = [UNSEEN; MAX_FRAMES];
         // Frame 0 is the zero page: it keeps its name.
         frames[0] = 0;
@@ -171,41 +169,47 @@ impl Names {
 const ROOM: usize = 512;
 
 /// A bit stream under construction. It is gathered on the stack and appended as a whole: growing the vector word by word
-/// was a tenth of a search's time.
+/// was a tenth of a search's time. Names are apart, so that the compiler sees that who gives names leaves the stream alone.
 pub struct Writer<'a> {
     out: &'a mut Vec<u8>,
     room: [u8; ROOM],
     /// Bytes that are full.
     len: usize,
-    /// The bits behind them: fewer than eight.
+    /// The bits behind them, at most 63.
     rest: Word,
-    /// The names that frames and slots have in this stream.
-    pub names: Names,
 }
 
 impl<'a> Writer<'a> {
     /// Starts a stream that is appended to `out`.
-    pub fn new(out: &'a mut Vec<u8>, naming: Naming) -> Self {
+    #[inline]
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
         Writer {
             out,
             room: [0; ROOM],
             len: 0,
             rest: Word::EMPTY,
-            names: Names::new(naming),
         }
     }
 
     /// Appends a word.
-    #[inline]
+    #[inline(always)]
     pub fn word(&mut self, word: Word) {
-        let bits = self.rest.bits | word.bits << self.rest.len;
-        let len = self.rest.len + word.len;
-        self.room[self.len..self.len + 8].copy_from_slice(&bits.to_le_bytes());
-        let full = len / 8;
-        self.len += full as usize;
-        // In two halves: all 64 bits may be full.
+        if self.rest.len + word.len > 63 {
+            self.flush();
+        }
         self.rest = Word {
-            bits: bits >> (full * 4) >> (full * 4),
+            bits: self.rest.bits | word.bits << self.rest.len,
+            len: self.rest.len + word.len,
+        };
+    }
+
+    #[inline(always)]
+    fn flush(&mut self) {
+        let Word { bits, len } = self.rest;
+        self.room[self.len..self.len + 8].copy_from_slice(&bits.to_le_bytes());
+        self.len += (len / 8) as usize;
+        self.rest = Word {
+            bits: bits >> (len / 8 * 8),
             len: len % 8,
         };
     }
@@ -217,74 +221,70 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends what is left, padded to a byte.
-    pub fn finish(self) {
+    pub fn finish(&mut self) {
+        self.flush();
         let len = self.len + usize::from(self.rest.len > 0);
         self.out.extend_from_slice(&self.room[..len]);
-    }
-}
-
-/// Bits of a stream: as many as a [`Word`] has room for.
-pub struct Bits {
-    bits: u64,
-    taken: u32,
-}
-
-impl Bits {
-    /// The next `width` bits.
-    #[inline]
-    pub fn next(&mut self, width: u32) -> u32 {
-        let value = (self.bits >> self.taken & ((1 << width) - 1)) as u32;
-        self.taken += width;
-        debug_assert!(self.taken <= Word::ROOM);
-        value
     }
 }
 
 /// A packed state being read back. Past its end there are zeroes.
 pub struct Reader<'a> {
     bytes: &'a [u8],
-    /// Bits that were read.
+    /// The first byte that is not wholly at hand.
     at: usize,
+    /// What is at hand, and how much of it.
+    bits: u64,
+    len: u32,
 }
 
 impl<'a> Reader<'a> {
     /// Reads from the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Reader { bytes, at: 0 }
+        Reader {
+            bytes,
+            at: 0,
+            bits: 0,
+            len: 0,
+        }
     }
 
-    /// What comes next.
-    #[inline]
-    fn peek(&self) -> Bits {
-        let from = self.at / 8;
-        let word = match self.bytes.get(from..from + 8) {
+    /// Has the next `width` bits at hand, at most as many as a [`Word`] has room for.
+    #[inline(always)]
+    pub fn reach(&mut self, width: u32) {
+        if self.len >= width {
+            return;
+        }
+        let word = match self.bytes.get(self.at..self.at + 8) {
             Some(word) => u64::from_le_bytes(word.try_into().expect("eight bytes")),
             None => {
-                let rest = &self.bytes[from.min(self.bytes.len())..];
+                let rest = &self.bytes[self.at.min(self.bytes.len())..];
                 rest.iter()
                     .rev()
                     .fold(0, |word, &byte| word << 8 | u64::from(byte))
             }
         };
-        Bits {
-            bits: word >> (self.at % 8),
-            taken: 0,
-        }
+        // Whole bytes, up to between 56 and 63 bits; what lies above is read again.
+        self.bits |= word << self.len;
+        self.at += ((63 - self.len) / 8) as usize;
+        self.len |= 56;
     }
 
-    /// What was taken of it is read.
-    #[inline]
-    fn skip(&mut self, bits: Bits) {
-        self.at += bits.taken as usize;
+    /// The next `width` bits, which are at hand.
+    #[inline(always)]
+    pub fn next(&mut self, width: u32) -> u32 {
+        debug_assert!(self.len >= width);
+        let value = (self.bits & ((1 << width) - 1)) as u32;
+        self.bits >>= width;
+        self.len -= width;
+        value
     }
 
     /// The next `width` (at most 32) bits.
     #[inline]
     pub fn bits(&mut self, width: u32) -> u32 {
-        let mut bits = self.peek();
-        let value = bits.next(width);
-        self.skip(bits);
-        value
+        self.reach(width);
+        self.next(width)
     }
 }
 
@@ -295,8 +295,8 @@ impl Pack for bool {
         word.and(u32::from(*self), 1)
     }
     #[inline]
-    fn take(bits: &mut Bits) -> Self {
-        bits.next(1) == 1
+    fn take(r: &mut Reader) -> Self {
+        r.next(1) == 1
     }
 }
 
@@ -310,8 +310,8 @@ impl<T: Pack> Pack for Option<T> {
         }
     }
     #[inline]
-    fn take(bits: &mut Bits) -> Self {
-        (bits.next(1) == 1).then(|| T::take(bits))
+    fn take(r: &mut Reader) -> Self {
+        (r.next(1) == 1).then(|| T::take(r))
     }
 }
 
@@ -334,7 +334,7 @@ macro_rules! packed {
                 word
             }
             #[inline]
-            fn take(bits: &mut $crate::pack::Bits) -> Self { $name { $($field: $crate::pack::Pack::take(bits),)* } }
+            fn take(r: &mut $crate::pack::Reader) -> Self { $name { $($field: $crate::pack::Pack::take(r),)* } }
         }
         $crate::packed! { $($rest)* }
     };
@@ -372,13 +372,13 @@ macro_rules! packed {
                     })*
                 }
             }
-            fn take(bits: &mut $crate::pack::Bits) -> Self {
+            fn take(r: &mut $crate::pack::Reader) -> Self {
                 #[allow(clippy::enum_variant_names, clippy::upper_case_acronyms, non_camel_case_types, dead_code)]
                 enum Tag { $($variant,)* COUNT }
                 const WIDTH: u32 = $crate::pack::tag_width(Tag::COUNT as u32);
-                let tag = bits.next(WIDTH);
+                let tag = r.next(WIDTH);
                 $(if tag == Tag::$variant as u32 {
-                    return $name::$variant $({ $($field: $crate::pack::Pack::take(bits)),* })?;
+                    return $name::$variant $({ $($field: $crate::pack::Pack::take(r)),* })?;
                 })*
                 unreachable!("no variant {tag} of {}", stringify!($name))
             }

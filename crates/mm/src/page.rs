@@ -1,7 +1,7 @@
 //! `struct page` / `struct folio` of one order-0 frame.
 
 use crate::ids::{Count, Cpu, MmId, Pfn, Slot, Va};
-use crate::pack::{Bits, Names, Pack, Word};
+use crate::pack::{Names, Pack, Reader, Word};
 use crate::packed;
 
 /// One frame's `struct page`. What the frame holds is the driver's business ([`crate::World`]).
@@ -108,7 +108,7 @@ impl Pack for Page {
         word
     }
 
-    fn take(from: &mut Bits) -> Page {
+    fn take(r: &mut Reader) -> Page {
         const KINDS: [PageKind; 5] = [
             PageKind::Free,
             PageKind::Anon,
@@ -116,7 +116,7 @@ impl Pack for Page {
             PageKind::File,
             PageKind::Zero,
         ];
-        let bits = from.next(27);
+        let bits = r.next(27);
         let set = |n: u32| bits >> n & 1 == 1;
         let count = |n: u32| Count((bits >> n & 15) as u8);
         Page {
@@ -132,10 +132,10 @@ impl Pack for Page {
             lru: set(5),
             swapbacked: set(6),
             frozen: set(7),
-            swap: set(8).then(|| Pack::take(from)),
-            batch: set(9).then(|| Pack::take(from)),
-            lazy_batch: set(10).then(|| Pack::take(from)),
-            home: set(11).then(|| Pack::take(from)),
+            swap: set(8).then(|| Pack::take(r)),
+            batch: set(9).then(|| Pack::take(r)),
+            lazy_batch: set(10).then(|| Pack::take(r)),
+            home: set(11).then(|| Pack::take(r)),
         }
     }
 }

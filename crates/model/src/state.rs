@@ -1,7 +1,7 @@
 //! The state of a run: the machine, what its memory holds, where each task is, and the ideal memory.
 
 use cowherd_mm::machine::bits;
-use cowherd_mm::pack::{Bits, Names, Naming, Pack, Reader, Word, Writer};
+use cowherd_mm::pack::{Names, Naming, Pack, Reader, Word, Writer};
 use cowherd_mm::*;
 
 use crate::program::{MAX_REGS, Program};
@@ -68,8 +68,8 @@ impl Pack for Val {
         };
         word.and(code, 6)
     }
-    fn take(bits: &mut Bits) -> Val {
-        match bits.next(6) {
+    fn take(r: &mut Reader) -> Val {
+        match r.next(6) {
             n @ 0..=31 => Val::Number(n as u8),
             32 => Val::Unset,
             e => Val::Failed(ERRNOS[(e - 33) as usize]),
@@ -167,11 +167,12 @@ impl State {
 
     fn pack_as_is(&self, p: &Program, out: &mut Vec<u8>) {
         let s = &p.cfg.sizes;
-        let mut w = Writer::new(out, p.naming);
+        let mut w = Writer::new(out);
+        let names = &mut Names::new(p.naming);
         let pcs = self.pc[..s.cpus].iter();
         w.word(pcs.fold(Word::EMPTY, |word, pc| word.and(u32::from(*pc), 4)));
         for reg in &self.regs[..p.regs.len()] {
-            reg.pack(&mut w);
+            reg.pack(&mut w, names);
         }
         w.bits(u32::from(self.refused), p.refusals.len() as u32);
         w.bits(u32::from(self.killed), s.cpus as u32);
@@ -187,17 +188,18 @@ impl State {
             w.word(put_cells(&self.files[file], s.cells, Word::EMPTY));
         }
         self.ideal.pack(&mut w);
-        self.m.pack_roots(s, p.base(), &mut w);
+        self.m.pack_roots(s, p.base(), &mut w, names);
         if p.watches_frames {
             for mm in 0..s.mms {
                 for va in 0..s.pages {
-                    self.start[mm][va].pack(&mut w);
+                    self.start[mm][va].pack(&mut w, names);
                 }
             }
         }
         self.m.pack_memory(
             s,
             &mut w,
+            names,
             |pfn, w| w.word(put_cells(&self.frames[pfn.at()], s.cells, Word::EMPTY)),
             |slot, word| put_cells(&self.slots[slot.at()], s.cells, word),
         );

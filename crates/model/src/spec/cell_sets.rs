@@ -225,7 +225,7 @@ mod tests {
         sets.add(Cell(2), JUNK);
         sets.clear(Cell(3));
         let mut out = Vec::new();
-        let mut w = Writer::new(&mut out, cowherd_mm::pack::Naming::Kept);
+        let mut w = Writer::new(&mut out);
         sets.pack(4, &mut w);
         w.finish();
         assert_eq!(CellSets::unpack(4, &mut Reader::new(&out)), sets);

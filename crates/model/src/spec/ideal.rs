@@ -320,8 +320,12 @@ impl Default for Ideal {
     }
 }
 
+fn flag(set: bool, w: &mut Writer) {
+    w.bits(u32::from(set), 1);
+}
+
 fn pack_sets(sets: &CellSets, cells: u8, w: &mut Writer) {
-    (!sets.is_empty()).pack(w);
+    flag(!sets.is_empty(), w);
     if !sets.is_empty() {
         sets.pack(cells, w);
     }
@@ -337,7 +341,7 @@ fn unpack_sets(cells: u8, r: &mut Reader) -> CellSets {
 
 fn pack_at(at: Places, w: &mut Writer) {
     let one = at.0.count_ones() == 1;
-    one.pack(w);
+    flag(one, w);
     if one {
         w.bits(at.0.trailing_zeros(), 2);
     } else {
@@ -355,9 +359,9 @@ fn unpack_at(r: &mut Reader) -> Places {
 
 fn pack_hazards(zapped: bool, shared: Procs, w: &mut Writer) {
     let any = zapped || !shared.is_empty();
-    any.pack(w);
+    flag(any, w);
     if any {
-        zapped.pack(w);
+        flag(zapped, w);
         w.bits(u32::from(shared.0), 4);
     }
 }
@@ -415,7 +419,7 @@ impl Ideal {
 impl Ideal {
     fn pack_calls(&self, cells: u8, w: &mut Writer) {
         for io in &self.ios {
-            io.at.is_some().pack(w);
+            flag(io.at.is_some(), w);
             if let Some(at) = io.at {
                 pack_at(at, w);
                 pack_hazards(io.zapped, io.shared, w);
@@ -423,27 +427,31 @@ impl Ideal {
             }
         }
         for holder in &self.holders {
-            (holder.phase != Phase::Idle).pack(w);
+            flag(holder.phase != Phase::Idle, w);
             if holder.phase != Phase::Idle {
-                (holder.phase == Phase::Holding).pack(w);
+                flag(holder.phase == Phase::Holding, w);
                 pack_at(holder.at, w);
                 pack_hazards(holder.orphan, holder.shared, w);
-                holder.told.pack(w);
+                flag(holder.told, w);
                 pack_sets(&holder.since, cells, w);
             }
         }
         for watch in &self.watches {
-            watch.is_some().pack(w);
+            flag(watch.is_some(), w);
             let Some(watch) = watch else { break };
-            watch.mm.pack(w);
-            watch.va.pack(w);
+            w.bits(u32::from(watch.mm.0), 2);
+            w.bits(u32::from(watch.va.0), 2);
             pack_at(watch.at, w);
-            watch.zapped.pack(w);
+            flag(watch.zapped, w);
             watch.entry.pack(cells, w);
             pack_sets(&watch.later, cells, w);
         }
         for mm in self.mms() {
-            self.moving[mm.at()].pack(w);
+            let moving = self.moving[mm.at()];
+            flag(moving.is_some(), w);
+            if let Some(Moving { from, to }) = moving {
+                w.bits(u32::from(from.0) | u32::from(to.0) << 2, 4);
+            }
         }
     }
 

@@ -1,12 +1,12 @@
 //! Packed states.
 
-use cowherd_mm::pack::{Naming, Reader, Writer};
+use cowherd_mm::pack::{Reader, Writer};
 
 use super::*;
 
 pub fn packed(ideal: &Ideal) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut w = Writer::new(&mut out, Naming::Kept);
+    let mut w = Writer::new(&mut out);
     ideal.pack(&mut w);
     w.finish();
     out
