@@ -169,6 +169,6 @@ pub use report::Report;
 pub use search::explore;
 pub use shortest::{Shortest, shortest};
 pub use store::StateId;
-pub use system::{Choice, Footprint, Mover, System};
+pub use system::{Choice, Footprint, Mover, Next, System};
 pub use walk::{Walk, walk};
 pub use witness::Witness;

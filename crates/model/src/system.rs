@@ -149,7 +149,7 @@ impl Program {
                     self,
                     &mut scratch,
                     &mut choice,
-                    Some(stmt.op),
+                    Some(&stmt.op),
                     stmt.result,
                     mm,
                 );
@@ -374,7 +374,7 @@ impl Program {
             self,
             state,
             choice,
-            Some(stmt.op),
+            Some(&stmt.op),
             stmt.result,
             self.tasks[task].mm,
         );
@@ -503,6 +503,15 @@ pub(crate) enum First {
     NotYet,
 }
 
+fn mover(moves: Moves) -> Mover {
+    match moves {
+        Moves::Right => Mover::Right,
+        Moves::Left => Mover::Left,
+        Moves::Both => Mover::Both,
+        Moves::No => Mover::None,
+    }
+}
+
 /// What /proc/pid/pagemap says of a page.
 pub fn soft_dirty(m: &Machine, mm: MmId, va: Va) -> bool {
     let vma = &m.vmas[mm.at()][va.at()];
@@ -535,16 +544,7 @@ impl System for Program {
     }
 
     fn enabled(&self, state: &State, actor: usize) -> bool {
-        match self.actor(actor) {
-            Actor::Task(task) if self.must_wait(state, task) => false,
-            Actor::Task(task) if self.rests(state, task) => self.may_begin(state, task),
-            Actor::Task(task) => self
-                .next_step(state, task)
-                .is_some_and(|step| step.wait.over(&state.m)),
-            _ => self
-                .describe(state, actor)
-                .is_some_and(|step| step.wait.over(&state.m)),
-        }
+        self.next(state, actor).is_some()
     }
 
     fn step(&self, state: &mut State, actor: usize, choice: &mut Choice) {
@@ -623,16 +623,16 @@ impl System for Program {
         State::unpack(self, bytes)
     }
 
+    fn unpack_into(&self, bytes: &[u8], state: &mut State) {
+        state.unpack_into(self, bytes);
+    }
+
     fn mover(&self, state: &State, actor: usize) -> Mover {
         let Actor::Task(task) = self.actor(actor) else {
             return Mover::None;
         };
-        match self.next_step(state, task).map(|step| step.moves) {
-            Some(Moves::Right) => Mover::Right,
-            Some(Moves::Left) => Mover::Left,
-            Some(Moves::Both) => Mover::Both,
-            Some(Moves::No) | None => Mover::None,
-        }
+        self.next_step(state, task)
+            .map_or(Mover::None, |step| mover(step.moves))
     }
 
     fn blocks(&self, state: &State, actor: usize) -> bool {
@@ -642,6 +642,28 @@ impl System for Program {
                 .is_none_or(|step| step.wait != Wait::Nothing),
             _ => true,
         }
+    }
+
+    fn next(&self, state: &State, actor: usize) -> Option<cowherd_explore::Next> {
+        if let Actor::Task(task) = self.actor(actor) {
+            if self.must_wait(state, task) {
+                return None;
+            }
+            if self.rests(state, task) {
+                return self
+                    .may_begin(state, task)
+                    .then_some(cowherd_explore::Next {
+                        mover: Mover::None,
+                        blocks: true,
+                    });
+            }
+        }
+        let step = self.describe(state, actor)?;
+        let task = matches!(self.actor(actor), Actor::Task(_));
+        step.wait.over(&state.m).then_some(cowherd_explore::Next {
+            mover: if task { mover(step.moves) } else { Mover::None },
+            blocks: !task || step.wait != Wait::Nothing,
+        })
     }
 
     fn footprint(&self, state: &State, actor: usize) -> Footprint {
@@ -676,7 +698,8 @@ impl Program {
     /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's; the kernel's
     /// invariants and what every address would show are looked at.
     fn settle(&self, state: &mut State) {
-        state.forget_freed();
+        let used = state.m.in_use();
+        state.forget_freed(used);
         if self.watches_frames {
             for pfn in state.start.iter_mut().flatten() {
                 if pfn.is_some_and(|pfn| state.m.frames[pfn.at()].is_free()) {
@@ -688,9 +711,7 @@ impl Program {
         for broken in cowherd_mm::invariants::broken(&state.m, &self.cfg).iter() {
             alarms.broken(broken);
         }
-        let mut ideal = state.ideal;
-        self.spec.settle(state, &mut ideal, &mut alarms, self);
-        state.ideal = ideal;
+        self.spec.settle(state, &mut alarms, self);
         state.note(alarms);
         if self.general.is_some() {
             self.forget(state);

@@ -209,7 +209,7 @@ fn lower_for(
         crew.prepare(&mut program);
     }
     for state in &mut program.initial {
-        state.forget_freed();
+        state.forget_freed(state.m.in_use());
         state.ideal = program.spec.initial(state);
     }
     Ok(program)
