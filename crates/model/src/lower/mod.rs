@@ -135,6 +135,7 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
         holders: l.holders,
         pipes: test.pipes.len(),
     };
+    let births = l.births()?;
     let mut program = Program {
         cfg: config(test, profile, sizes, &tasks),
         twins: twins(&tasks),
@@ -149,6 +150,7 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
         } else {
             Naming::Kept
         },
+        births,
         spec: Spec::default(),
         observables: Vec::new(),
         shifts: l.shifts,
@@ -216,7 +218,7 @@ fn config(test: &Test, profile: &Profile, sizes: Sizes, tasks: &[TaskProgram]) -
     cfg.swap = SwapDevice {
         synchronous: test.swap.device == ast::SwapDevice::Sync,
         stable_writes: test.swap.stable,
-        half_full: false,
+        half_full: test.swap.half_full,
     };
     let fails = |f| test.failures.contains(&f);
     cfg.fails = Failures {
