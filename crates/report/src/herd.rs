@@ -82,10 +82,7 @@ fn block(checked: &Checked, row: &Row, detail: Detail) -> Option<String> {
             (positive, run.outcomes.len() as u64 - positive)
         }
     };
-    let _ = writeln!(
-        out,
-        "Witnesses\nPositive: {positive} Negative: {negative}"
-    );
+    let _ = writeln!(out, "Witnesses\nPositive: {positive} Negative: {negative}");
     for broken in cowherd_model::spec::names(run.alarms) {
         let _ = writeln!(out, "Flag {broken}");
     }
