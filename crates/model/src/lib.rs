@@ -14,6 +14,7 @@ pub mod lower;
 pub mod observe;
 pub mod program;
 pub mod spec;
+mod starts;
 pub mod state;
 pub mod system;
 pub mod tidy;

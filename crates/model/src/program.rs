@@ -22,6 +22,8 @@ pub struct Program {
     pub cfg: Config,
     /// What each task does, in order.
     pub tasks: Vec<TaskProgram>,
+    /// When each process comes to be.
+    pub births: Vec<Starts>,
     /// Which tasks are threads, and whose.
     pub initial: Vec<State>,
     /// The registers that anybody looks at.
@@ -269,6 +271,9 @@ pub enum Op {
         mm: MmId,
     },
     UffdWp {
+        va: Va,
+    },
+    UffdRwp {
         va: Va,
     },
     UffdUnwp {

@@ -30,7 +30,7 @@ use cowherd_mm::vmscan::shrink_folio_list::Shrink;
 use cowherd_mm::*;
 
 use crate::driver::split;
-use crate::program::{Op, Program, Starts, Stmt};
+use crate::program::{Op, Program, Stmt};
 use crate::state::{State, Val};
 
 /// Who an actor is.
@@ -82,15 +82,6 @@ impl Program {
         }
     }
 
-    /// Has this task begun to exist?
-    pub(crate) fn started(&self, state: &State, task: usize) -> bool {
-        match self.tasks[task].starts {
-            Starts::AtOnce => true,
-            Starts::Born => self.born(state, task),
-            Starts::After { task, stmt } => state.pc[task] as usize > stmt,
-        }
-    }
-
     /// The statement that the task is at, if it has one left.
     pub fn stmt(&self, state: &State, task: usize) -> Option<&Stmt> {
         if state.killed & (1 << task) != 0 {
@@ -100,7 +91,8 @@ impl Program {
     }
 
     pub(crate) fn finished(&self, state: &State, task: usize) -> bool {
-        self.stmt(state, task).is_none() && !state.m.tasks[task].busy()
+        !state.m.tasks[task].busy()
+            && (self.stmt(state, task).is_none() || self.waits_in_vain(state, task))
     }
 
     /// The step that a task takes next: of the call under way, or the first of the next one.
@@ -166,6 +158,9 @@ impl Program {
 
     /// The call that an operation begins with, as far as that can be told without beginning it: what its first step waits for.
     pub(crate) fn first_call(&self, state: &State, task: usize, op: &Op) -> First {
+        if op.names().any(|mm| !self.born(state, mm)) {
+            return First::NotYet;
+        }
         let who = self.who(state, task);
         let next = match *op {
             Op::Load { va, .. } | Op::LoadToFile { va, .. } => {
@@ -270,6 +265,7 @@ impl Program {
             Op::Mprotect { va, prot } => ChangeProtection::mprotect(who.mm, va, prot),
             Op::ClearRefs { mm } => ClearRefs::enter(mm),
             Op::UffdWp { va } => userfaultfd::write_protect(who.mm, va),
+            Op::UffdRwp { va } => userfaultfd::rw_protect(who.mm, va),
             Op::UffdUnwp { va } => userfaultfd::write_unprotect(who.mm, va),
             Op::UffdMove { to, from } => MovePages::enter(who.mm, to, from),
             Op::UffdCopy { va, .. } => MfillAtomic::enter(who.mm, va, Fill::Copy),
@@ -406,6 +402,11 @@ impl Program {
         }
         let alarms = driver.alarms;
         state.m.tasks[task] = current;
+        if let memory::fault::Fault::Userfault { f } = current.fault
+            && self.watches_traps
+        {
+            state.trapped |= 1 << (f.mm.0 * 4 + f.va.0);
+        }
         state.note(alarms);
         if let Some(result) = returned {
             self.returned(state, task, result, value);

@@ -21,8 +21,8 @@ impl Program {
             && state.pc[task] as usize == self.tasks[task].stmts.len()
     }
 
-    /// Is the process of a task there, whoever forks it?
-    pub(crate) fn born(&self, state: &State, task: usize) -> bool {
+    /// Is the process of a task there, and its fork over?
+    pub(crate) fn forked(&self, state: &State, task: usize) -> bool {
         let Some(mm) = self.tasks[task].mm else {
             return true;
         };

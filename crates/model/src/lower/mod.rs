@@ -164,6 +164,7 @@ fn lower_for(
         holders: l.holders,
         pipes: test.pipes.len(),
     };
+    let births = l.births()?;
     let mut program = Program {
         cfg: config(test, profile, sizes, &tasks),
         twins: twins(&tasks, crew.is_some()),
@@ -178,6 +179,7 @@ fn lower_for(
         } else {
             Naming::Kept
         },
+        births,
         spec: Spec::default(),
         observables: Vec::new(),
         shifts: l.shifts,
@@ -249,7 +251,7 @@ fn config(test: &Test, profile: &Profile, sizes: Sizes, tasks: &[TaskProgram]) -
     cfg.swap = SwapDevice {
         synchronous: test.swap.device == ast::SwapDevice::Sync,
         stable_writes: test.swap.stable,
-        half_full: false,
+        half_full: test.swap.half_full,
     };
     let fails = |f| test.failures.contains(&f);
     cfg.fails = Failures {

@@ -148,7 +148,7 @@ impl Spec {
                     pgtable::Pte::Swap { e } => e.uffd_wp,
                     _ => false,
                 };
-                if vma.uffd_wp && uffd_wp {
+                if vma.traps_writes(uffd_wp) {
                     ideal.trap(mm, va, Traps::by(Trap::Uffd));
                 }
                 if !crate::system::soft_dirty(&state.m, mm, va) {
