@@ -10,6 +10,7 @@ pub mod corpus;
 pub mod diff;
 pub mod driver;
 pub mod lower;
+pub mod memory;
 pub mod observe;
 pub mod program;
 pub mod spec;
