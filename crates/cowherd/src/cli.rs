@@ -185,6 +185,8 @@ impl Search {
 Examples:
   cowherd explain odirect-swap -k v5.18
       The story, as numbered prose.
+  cowherd explain odirect-swap -k v5.18 --format html > lost.html
+      A page: step through it with the arrow keys, and see the memory at each step.
   cowherd explain odirect-swap -k v5.18 --format columns
       A table for a commit message, one column an actor, at most 80 wide.
   cowherd explain odirect-swap -k v5.19 --why-not
@@ -228,6 +230,14 @@ pub enum Telling {
     Mermaid,
     /// Data, for `cowherd replay`.
     Json,
+    /// A page for a browser: the schedule, and the memory at each step.
+    Html,
+    /// Trace events, for ui.perfetto.dev and chrome://tracing.
+    Perfetto,
+    /// Apalache's Informal Trace Format, a JSON.
+    Itf,
+    /// A graph for Graphviz: lanes, steps, and what hands what to whom.
+    Dot,
 }
 
 /// Steps a witness again, on its kernel or on another.

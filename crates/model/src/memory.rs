@@ -26,7 +26,7 @@ pub struct Thing {
     pub fields: Vec<Field>,
     /// The ids of what it points at.
     pub to: Vec<String>,
-    /// Of a frame: who gets to it.
+    /// Of a frame: who gets to it. Of an entry in a TLB: does the page table still say so?
     pub reach: Reach,
 }
 
@@ -72,7 +72,9 @@ pub enum Reach {
     Mapped,
     /// No page table maps it, but a swap entry finds it in the swap cache.
     SwapCache,
-    /// Nobody: what is written into it now is seen by nobody.
+    /// No page table maps it now, but its mapcount is not down yet: somebody is about to write its PTE.
+    Changing,
+    /// Nobody: what is written into it now is seen by nobody. An entry of a TLB is out of date.
     Nobody,
 }
 
@@ -124,7 +126,7 @@ pub fn things(p: &Program, state: &State) -> Vec<Thing> {
     for cpu in 0..s.cpus {
         for va in 0..s.pages {
             if let Some(entry) = state.m.tlbs[cpu][va] {
-                out.push(translation(p, cpu, va, entry));
+                out.push(translation(p, state, (cpu, va), entry));
             }
         }
     }
@@ -206,7 +208,7 @@ fn virtual_page(p: &Program, state: &State, mm: usize, va: usize) -> Thing {
     thing
 }
 
-fn translation(p: &Program, cpu: usize, va: usize, entry: TlbEntry) -> Thing {
+fn translation(p: &Program, state: &State, (cpu, va): (usize, usize), entry: TlbEntry) -> Thing {
     let variable = &p.names.pages[va];
     let mut thing = Thing::new(format!("CPU {cpu}:{variable}"), ThingKind::Tlb);
     thing.name = p
@@ -215,6 +217,14 @@ fn translation(p: &Program, cpu: usize, va: usize, entry: TlbEntry) -> Thing {
         .map_or(String::new(), |task| task.name.clone());
     thing.field(format!("TLB {variable}"), diff::translation(entry));
     thing.frame(entry.pfn);
+    if let Some(mm) = p.tasks.get(cpu).and_then(|task| task.mm) {
+        let now = state.m.ptes[mm.at()][va].present().map(|e| e.pfn);
+        thing.reach = if now == Some(entry.pfn) {
+            Reach::Mapped
+        } else {
+            Reach::Nobody
+        };
+    }
     thing
 }
 
@@ -274,6 +284,7 @@ fn reach(p: &Program, state: &State, pfn: Pfn) -> Reach {
     match (mapped, in_swap) {
         (true, _) => Reach::Mapped,
         (false, true) => Reach::SwapCache,
+        (false, false) if state.m.frames[pfn.at()].mapcount.0 > 0 => Reach::Changing,
         (false, false) => Reach::Nobody,
     }
 }

@@ -11,10 +11,12 @@ use cowherd_model::spec;
 use cowherd_model::state::State;
 use cowherd_model::witness::{Names, Trace};
 use cowherd_report::style::{BOLD, GOOD, WARN, paint};
-use cowherd_report::witness::{columns, mermaid, story};
+use cowherd_report::html;
+use cowherd_report::witness::{columns, dot, itf, mermaid, perfetto, story};
 
 use crate::batch::{self, Extras};
 use crate::cli::{Explain, Telling};
+use crate::commands::list::pretty;
 use crate::commands::why_not;
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Loaded};
@@ -142,6 +144,10 @@ pub fn tell(trace: &Trace, format: Telling) -> Result<String, Failure> {
         Telling::Story => story::story(trace),
         Telling::Columns => columns::columns(trace),
         Telling::Mermaid => mermaid::mermaid(trace),
+        Telling::Html => html::witness::page(trace),
+        Telling::Perfetto => pretty(&perfetto::perfetto(trace))?,
+        Telling::Itf => pretty(&itf::itf(trace))?,
+        Telling::Dot => dot::dot(trace),
         Telling::Json => {
             let text =
                 serde_json::to_string_pretty(trace).map_err(|e| Failure::Machine(e.to_string()))?;

@@ -5,6 +5,7 @@ use std::io::Read;
 use cowherd_model::corpus::Entry;
 use cowherd_model::lower::lower;
 use cowherd_model::witness::{SCHEMA, Trace};
+use cowherd_report::html::witness::page_of_two;
 use cowherd_report::witness::why_not::{as_json, why_not};
 
 use crate::cli::{Replay, Telling};
@@ -36,6 +37,7 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
             let same = why_not(&recorded, &replay, &[]);
             format!("{}\n{same}", explain::tell(&replay.trace, args.format)?)
         }
+        Telling::Html if replay.parting.is_some() => page_of_two(&recorded, &replay, &[]),
         Telling::Json => pretty(&as_json(&recorded, &replay, &[]))?,
         other => explain::tell(&replay.trace, other)?,
     };

@@ -5,6 +5,7 @@ use cowherd_model::check::{Run, Verdict};
 use cowherd_model::kernels::{Kernels, Profile};
 use cowherd_model::lower::lower;
 use cowherd_model::why_not::Replay;
+use cowherd_report::html::witness::page_of_two;
 use cowherd_report::witness::why_not::{Counterproof, as_json, why_not};
 
 use crate::cli::{Explain, Telling};
@@ -60,6 +61,7 @@ pub fn run(args: &Explain, finder: &Finder, asked: Option<Goal>) -> Result<Exit,
     match args.format {
         Telling::Story => terminal::print(&why_not(&recorded, &replay, &proofs))?,
         Telling::Json => terminal::print(&pretty(&as_json(&recorded, &replay, &proofs))?)?,
+        Telling::Html => terminal::print(&page_of_two(&recorded, &replay, &proofs))?,
         other => terminal::print(&explain::tell(&replay.trace, other)?)?,
     }
     Ok(Exit::Fine)
