@@ -10,6 +10,8 @@ mod kernels;
 mod list;
 mod print;
 mod replay;
+mod report;
+mod serve;
 mod why_not;
 
 use crate::cli::Command;
@@ -26,6 +28,8 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Completions(args) => print::completions(&args),
         Command::Man(args) => print::man(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Bless(args) => bless::run(&args),
         Command::Fmt(args) => fmt::run(&args),
     }

@@ -12,6 +12,7 @@ use crate::cli::{Replay, Telling};
 use crate::commands::explain;
 use crate::commands::list::pretty;
 use crate::exit::{Exit, Failure};
+use crate::find;
 use crate::input;
 use crate::terminal;
 
@@ -30,7 +31,7 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
     let word = args.kernel.as_deref().unwrap_or(&recorded.profile);
     let profile = input::profile(word)?;
     let program = lower(&test.test, &profile, true).map_err(|r| explain::refuse(&test, &r))?;
-    let replay = program.replay(&recorded, &explain::names(&test, &profile));
+    let replay = program.replay(&recorded, &find::names(&test, &profile));
     let text = match args.format {
         Telling::Story if replay.parting.is_some() => why_not(&recorded, &replay, &[]),
         Telling::Story => {

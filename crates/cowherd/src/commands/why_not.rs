@@ -9,9 +9,10 @@ use cowherd_report::html::witness::page_of_two;
 use cowherd_report::witness::why_not::{Counterproof, as_json, why_not};
 
 use crate::cli::{Explain, Telling};
-use crate::commands::explain::{self, Finder, Goal};
+use crate::commands::explain::{self, Finder};
 use crate::commands::list::pretty;
 use crate::exit::{Exit, Failure};
+use crate::find::{self, Goal};
 use crate::input;
 use crate::terminal;
 
@@ -50,7 +51,7 @@ pub fn run(args: &Explain, finder: &Finder, asked: Option<Goal>) -> Result<Exit,
     };
     let program = lower(&finder.test.test, &fixed, true)
         .map_err(|refused| explain::refuse(finder.test, &refused))?;
-    let mut replay = program.replay(&recorded, &explain::names(finder.test, &fixed));
+    let mut replay = program.replay(&recorded, &find::names(finder.test, &fixed));
     if let Some(parting) = replay.parting.as_mut().filter(|p| p.rules.is_empty()) {
         // Their initial states differ already. Which feature decides is found by changing one at a time.
         let there = finder.check(&broken)?;

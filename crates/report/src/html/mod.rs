@@ -1,6 +1,9 @@
 //! Pages for a browser. Each is one file that fetches nothing: styles, scripts and data stand in it, and a Content-Security-Policy allows
 //! exactly those, by their hashes. Text gets in by way of maud, which escapes it, or as JSON that cannot end its element.
 
+pub mod conformance;
+pub mod playground;
+pub mod site;
 pub mod witness;
 mod words;
 

@@ -175,7 +175,8 @@ class Memory {
       default:
         if (thing.name) card.append(make("div", "kind", thing.name));
         for (const f of thing.fields.filter((f) => f.name !== "by")) card.append(make("div", "", value(old, thing, f.name)));
-        if (field(thing, "by")) card.append(make("div", "kind", "by " + field(thing, "by")));
+        // A narrow card breaks at the bar.
+        if (field(thing, "by")) card.append(make("div", "kind", "by " + field(thing, "by").replace("|", "|\u200b")));
     }
   }
 

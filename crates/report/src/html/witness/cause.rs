@@ -30,7 +30,7 @@ pub fn cause(trace: &Trace, groups: &[Group]) -> Vec<String> {
     if let Some(page) = written(step)
         && reach(&pictures[at + 1], page) == Reach::Nobody
     {
-        out.extend(out_of_reach(trace, groups, &pictures, at, page));
+        out.extend(out_of_reach(groups, &pictures, at, page));
     }
     for kind in &step.broken {
         if let Some(meaning) = words::kind(kind) {
@@ -56,7 +56,6 @@ fn reach(picture: &[Thing], page: &str) -> Reach {
 
 /// Since when nobody gets to the page, and what is mapped in its place.
 fn out_of_reach(
-    trace: &Trace,
     groups: &[Group],
     pictures: &[Vec<Thing>],
     at: usize,
