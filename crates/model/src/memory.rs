@@ -278,8 +278,7 @@ fn reach(p: &Program, state: &State, pfn: Pfn) -> Reach {
     let mut in_swap = false;
     let mapped = ptes.any(|pte| {
         in_swap |= pte.swap().is_some_and(|e| cached(e.slot));
-        pte.present().is_some_and(|e| e.pfn == pfn)
-            || pte.migration().is_some_and(|e| e.pfn == pfn)
+        pte.present().is_some_and(|e| e.pfn == pfn) || pte.migration().is_some_and(|e| e.pfn == pfn)
     });
     match (mapped, in_swap) {
         (true, _) => Reach::Mapped,
@@ -357,7 +356,8 @@ mod tests {
         things.iter().find(|t| t.id == id).unwrap()
     }
 
-    const STORE: &str = "MM t\n{ anon x[2] = { 3, 4 }; }\nP0 in A { x[0] = 1; }\nexists (A:x[0]=1)\n";
+    const STORE: &str =
+        "MM t\n{ anon x[2] = { 3, 4 }; }\nP0 in A { x[0] = 1; }\nexists (A:x[0]=1)\n";
 
     #[test]
     fn a_mapped_page_and_its_pte_point_at_each_other() {

@@ -7,8 +7,8 @@ use cowherd_model::kernels::{Kernels, Profile};
 use cowherd_model::lower::Refused;
 use cowherd_model::spec;
 use cowherd_model::witness::Trace;
-use cowherd_report::style::{BOLD, GOOD, WARN, paint};
 use cowherd_report::html;
+use cowherd_report::style::{BOLD, GOOD, WARN, paint};
 use cowherd_report::witness::{columns, dot, itf, mermaid, perfetto, story};
 
 use crate::batch::{self, Extras};

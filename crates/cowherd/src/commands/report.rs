@@ -131,7 +131,9 @@ fn of_test(number: usize, test: &Loaded, checked: &Checked, search: &Search) -> 
     if let Some(newest) = done.first_mut()
         && let Some(at) = newest.rows.last().map(|last| last + 1)
         && let Some(row) = checked.rows.get(at)
-        && row.run().is_some_and(|run| find::goal(&test.test, run).is_none())
+        && row
+            .run()
+            .is_some_and(|run| find::goal(&test.test, run).is_none())
         && let Ok(program) = lower(&test.test, &row.profile, true)
     {
         newest.safe = Some(program.replay(&newest.trace, &find::names(test, &row.profile)));

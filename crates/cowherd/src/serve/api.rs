@@ -45,7 +45,12 @@ pub fn answer(request: &mut Request, playground: &Playground) -> Answer {
     }
     let mut body = String::new();
     let limit = MAX_BODY as u64;
-    if request.as_reader().take(limit).read_to_string(&mut body).is_err() {
+    if request
+        .as_reader()
+        .take(limit)
+        .read_to_string(&mut body)
+        .is_err()
+    {
         return Answer::error(400, "the body is not text");
     }
     let asked: Asked = match serde_json::from_str(&body) {
@@ -83,7 +88,11 @@ fn get(path: &str, query: &str, playground: &Playground) -> Answer {
     match path {
         "/" => Answer::page(playground::page(&start(&playground.corpus))),
         // Names of tests need no escapes.
-        "/api/test" => match playground.corpus.find(value("name").unwrap_or_default()).first() {
+        "/api/test" => match playground
+            .corpus
+            .find(value("name").unwrap_or_default())
+            .first()
+        {
             Some(entry) => {
                 let text = String::from_utf8_lossy(&entry.text);
                 Answer::json(&json!({ "text": text }))

@@ -95,7 +95,12 @@ mod tests {
     #[test]
     fn another_host_is_refused() {
         assert_eq!(status(Method::Get, &[], None), 403);
-        for host in ["evil.example:8090", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:8090.evil.example"] {
+        for host in [
+            "evil.example:8090",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "127.0.0.1:8090.evil.example",
+        ] {
             assert_eq!(status(Method::Get, &[("Host", host)], None), 403, "{host}");
         }
         assert_eq!(status(Method::Get, &[HOST, HOST], None), 403);

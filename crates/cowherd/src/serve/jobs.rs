@@ -71,7 +71,9 @@ impl Jobs {
         std::thread::spawn(move || {
             // A bug of the model ends the run, not the server; the panic has told its story on standard error.
             if catch_unwind(AssertUnwindSafe(|| work(&job))).is_err() {
-                job.tell(json!({ "kind": "error", "message": "a bug in cowherd: see its terminal" }));
+                job.tell(
+                    json!({ "kind": "error", "message": "a bug in cowherd: see its terminal" }),
+                );
             }
             job.told().done = true;
         });
@@ -153,7 +155,11 @@ pub fn check(job: &Job, test: &Loaded, profiles: &[Profile]) {
     for profile in profiles {
         let left = deadline.saturating_duration_since(Instant::now());
         if job.stop.load(Ordering::Relaxed) || left.is_zero() {
-            let why = if left.is_zero() { "the time is up" } else { "stopped" };
+            let why = if left.is_zero() {
+                "the time is up"
+            } else {
+                "stopped"
+            };
             job.tell(json!({ "kind": "error", "message": format!("{profile} and later: not run, {why}") }));
             break;
         }

@@ -84,7 +84,8 @@ fn hash(text: &str) -> String {
 
 /// JSON that may stand in a `script` element: no `<` in it, so nothing in it ends the element or opens a comment.
 pub fn json(value: &impl Serialize) -> String {
-    let text = serde_json::to_string(value).expect("plain data has no maps with other keys than strings");
+    let text =
+        serde_json::to_string(value).expect("plain data has no maps with other keys than strings");
     text.replace('<', "\\u003c")
 }
 

@@ -11,7 +11,9 @@ fn lines(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str
 
 /// What a kernel function is for.
 pub fn function(name: &str) -> Option<&'static str> {
-    lines(FUNCTIONS).find(|(n, _)| *n == name).map(|(_, text)| text)
+    lines(FUNCTIONS)
+        .find(|(n, _)| *n == name)
+        .map(|(_, text)| text)
 }
 
 /// The words that the page may use and what they mean.

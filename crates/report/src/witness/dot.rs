@@ -31,7 +31,11 @@ pub fn dot(trace: &Trace) -> String {
             let bad = trace.steps[group.steps.clone()]
                 .iter()
                 .any(|s| !s.broken.is_empty());
-            let colour = if bad { ", color=\"#b3201a\", penwidth=2" } else { "" };
+            let colour = if bad {
+                ", color=\"#b3201a\", penwidth=2"
+            } else {
+                ""
+            };
             let head = format!("{}. {}", n + 1, group.call);
             let text = format!("{}\n{}", head.trim_end(), wrap(&group.headline(), 40, 0));
             let _ = writeln!(out, "        g{n} [label={}{colour}];", label(&text));

@@ -13,9 +13,7 @@ use super::story::changes;
 pub fn perfetto(trace: &Trace) -> Value {
     let groups = groups(trace);
     let name = format!("{} on {}", trace.test, trace.profile);
-    let meta = |what: &str, lane: Option<usize>, value: &str| {
-        json!({ "ph": "M", "name": what, "pid": 1, "tid": lane.map_or(0, track), "args": { "name": value } })
-    };
+    let meta = |what: &str, lane: Option<usize>, value: &str| json!({ "ph": "M", "name": what, "pid": 1, "tid": lane.map_or(0, track), "args": { "name": value } });
     let mut events = vec![meta("process_name", None, &name)];
     let mut lanes = BTreeMap::new();
     for group in &groups {

@@ -138,7 +138,7 @@
   function row(event, sent) {
     let body = document.querySelector("#verdicts tbody");
     if (!body) {
-      const heads = ["Kernel", "Verdict", "Final states", "States", ""].map((h) => make("th", "", h));
+      const heads = ["Kernel", "Verdict", "Final states", "States", "Notes"].map((h) => make("th", "", h));
       heads.forEach((h) => h.setAttribute("scope", "col"));
       body = make("tbody");
       find("verdicts").append(make("table", "", make("thead", "", make("tr", "", ...heads)), body));

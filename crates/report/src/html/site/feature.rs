@@ -11,8 +11,12 @@ use crate::style::plural;
 pub fn index(site: &Site, flips: &Flips) -> String {
     type Belongs = fn(&FeatureInfo) -> bool;
     let parts: [(&str, Belongs); 3] = [
-        ("Upstream changes", |i| i.feature().is_some() && i.rule.is_none()),
-        ("Rules that were always there", |i| i.feature().is_some() && i.rule.is_some()),
+        ("Upstream changes", |i| {
+            i.feature().is_some() && i.rule.is_none()
+        }),
+        ("Rules that were always there", |i| {
+            i.feature().is_some() && i.rule.is_some()
+        }),
         ("Not modelled", |i| i.feature().is_none()),
     ];
     let body = html! {
@@ -46,13 +50,17 @@ fn since(info: &FeatureInfo) -> String {
     }
 }
 
-fn tests<'a>(info: &FeatureInfo, flips: &'a Flips) -> Option<&'a std::collections::BTreeSet<usize>> {
+fn tests<'a>(
+    info: &FeatureInfo,
+    flips: &'a Flips,
+) -> Option<&'a std::collections::BTreeSet<usize>> {
     info.feature().and_then(|feature| flips.get(&feature))
 }
 
 /// The page of one.
 pub fn page(site: &Site, info: &FeatureInfo, flips: &Flips) -> String {
-    let flipping: Vec<usize> = tests(info, flips).map_or(Vec::new(), |t| t.iter().copied().collect());
+    let flipping: Vec<usize> =
+        tests(info, flips).map_or(Vec::new(), |t| t.iter().copied().collect());
     let body = html! {
         p.cite { @if info.rule.is_some() { "A rule that was never absent" } @else { "An upstream change" } }
         h1 { (info.name) }

@@ -17,7 +17,9 @@ pub fn page(site: &Site, flips: &Flips) -> String {
     let kinds = |checked: &Checked| -> BTreeSet<String> {
         let rows = checked.rows.iter().filter_map(|row| row.run());
         let bits = rows.fold(0, |bits, run| bits | run.alarms);
-        spec::names(bits & !spec::hazard_bits(None)).into_iter().collect()
+        spec::names(bits & !spec::hazard_bits(None))
+            .into_iter()
+            .collect()
     };
     let all: Vec<BTreeSet<String>> = site.tests.iter().map(kinds).collect();
     let mut every = BTreeSet::new();
@@ -96,7 +98,13 @@ fn select(id: &str, name: &str, options: impl Iterator<Item = (String, String)>)
     }
 }
 
-fn line(site: &Site, at: usize, checked: &Checked, kinds: &BTreeSet<String>, flips: &Flips) -> Markup {
+fn line(
+    site: &Site,
+    at: usize,
+    checked: &Checked,
+    kinds: &BTreeSet<String>,
+    flips: &Flips,
+) -> Markup {
     let name = &checked.test.name;
     let features: Vec<&str> = flips
         .iter()
@@ -123,7 +131,11 @@ fn cell(site: &Site, at: usize, number: usize, checked: &Checked) -> Markup {
     let (letter, class, word) = verdict(row);
     let link = match site.witness(at, number) {
         Some(w) => site.witness_path(w),
-        None => format!("{}#{}", site.test_path(at), crate::html::file_name(&row.profile.name)),
+        None => format!(
+            "{}#{}",
+            site.test_path(at),
+            crate::html::file_name(&row.profile.name)
+        ),
     };
     let id = site.id(at);
     let real = site.conformance.of(&id, &row.profile.name);
@@ -138,8 +150,10 @@ fn cell(site: &Site, at: usize, number: usize, checked: &Checked) -> Markup {
     }
     html! {
         a class={ "v " (class) } data-verdict=(class) href=(link) title=(label) aria-label=(label) {
-            (letter) @if unexpected(row) { "!" }
-            @for (sign, _) in &signs { sup { (sign) } }
+            (letter)
+            // Drawn by the style: what they say stands in the label.
+            @if unexpected(row) { span data-sign="!" {} }
+            @for (sign, _) in &signs { sup data-sign=(sign) {} }
         }
     }
 }

@@ -1,12 +1,10 @@
-//! The page of a test: its text, and what came of it. Kernels that agree on all that the test asked share a run, and a block here.
-
-use std::sync::Arc;
+//! The page of a test: its text, and what came of it. Kernels that come to the same share a block.
 
 use cowherd_model::spec;
 use maud::{Markup, html};
 
 use super::frame::{self, sign, theme, unexpected, verdict};
-use super::{Flips, Site, feature_path};
+use super::{Flips, Site, Witness, feature_path};
 use crate::checked::{Checked, Row};
 use crate::html::file_name;
 use crate::style::{grouped, plural};
@@ -37,19 +35,37 @@ pub fn page(site: &Site, at: usize, flips: &Flips) -> String {
             }
             section aria-labelledby="results" {
                 h2 id="results" { "What comes of it" }
-                @for rows in shared(checked) { (run(site, at, checked, &rows)) }
+                @for rows in alike(checked) { (run(site, at, checked, &rows)) }
             }
         }
     };
     frame::page(&format!("cowherd: {}", test.name), "../", &[], body)
 }
 
-/// The rows, those that share a run together.
-fn shared(checked: &Checked) -> Vec<Vec<usize>> {
+/// The rows, those that come to the same together.
+fn alike(checked: &Checked) -> Vec<Vec<usize>> {
     let mut all: Vec<Vec<usize>> = Vec::new();
     for (at, row) in checked.rows.iter().enumerate() {
-        let same = |other: &Row| match (&row.result, &other.result) {
-            (Some(Ok(a)), Some(Ok(b))) => Arc::ptr_eq(a, b),
+        let same = |other: &Row| match (row.run(), other.run()) {
+            (Some(a), Some(b)) => {
+                row.standing() == other.standing()
+                    && row.outcomes == other.outcomes
+                    && (
+                        a.verdict,
+                        &a.outcomes,
+                        a.states,
+                        a.alarms,
+                        a.deadlocks,
+                        a.ended,
+                    ) == (
+                        b.verdict,
+                        &b.outcomes,
+                        b.states,
+                        b.alarms,
+                        b.deadlocks,
+                        b.ended,
+                    )
+            }
             _ => false,
         };
         match all.iter_mut().find(|rows| same(&checked.rows[rows[0]])) {
@@ -63,7 +79,12 @@ fn shared(checked: &Checked) -> Vec<Vec<usize>> {
 fn run(site: &Site, at: usize, checked: &Checked, rows: &[usize]) -> Markup {
     let row = &checked.rows[rows[0]];
     let (letter, class, word) = verdict(row);
-    let witness = rows.iter().find_map(|&n| site.witness(at, n));
+    let mut witnesses: Vec<&Witness> = Vec::new();
+    for w in rows.iter().filter_map(|&n| site.witness(at, n)) {
+        if !witnesses.iter().any(|other| std::ptr::eq(*other, w)) {
+            witnesses.push(w);
+        }
+    }
     html! {
         article.run {
             h3 {
@@ -102,11 +123,15 @@ fn run(site: &Site, at: usize, checked: &Checked, rows: &[usize]) -> Markup {
                 }
             }
             (real(site, at, checked, rows))
-            @if let Some(w) = witness {
+            @if !witnesses.is_empty() {
                 p {
-                    a href={ "../" (site.witness_path(w)) } { "How it happens on " (w.trace.profile) }
-                    @if let Some(safe) = &w.safe {
-                        " \u{00B7} " a href={ "../" (site.comparison_path(w)) } { "and why not on " (safe.trace.profile) }
+                    "How it happens: "
+                    @for (n, w) in witnesses.iter().enumerate() {
+                        @if n > 0 { ", " }
+                        a href={ "../" (site.witness_path(w)) } { "on " (w.trace.profile) }
+                        @if let Some(safe) = &w.safe {
+                            ", " a href={ "../" (site.comparison_path(w)) } { "and why not on " (safe.trace.profile) }
+                        }
                     }
                 }
             }

@@ -55,12 +55,7 @@ fn reach(picture: &[Thing], page: &str) -> Reach {
 }
 
 /// Since when nobody gets to the page, and what is mapped in its place.
-fn out_of_reach(
-    groups: &[Group],
-    pictures: &[Vec<Thing>],
-    at: usize,
-    page: &str,
-) -> Vec<String> {
+fn out_of_reach(groups: &[Group], pictures: &[Vec<Thing>], at: usize, page: &str) -> Vec<String> {
     // The last step before which somebody still got to it.
     let lost = (0..at).rfind(|&n| {
         let before = reach(&pictures[n], page);
@@ -80,7 +75,11 @@ fn out_of_reach(
         .unwrap_or_default();
     let now = last.iter().filter(|t| t.kind == ThingKind::Pte);
     for pte in now.filter(|t| t.id.rsplit(':').next() == Some(&home)) {
-        let Some(frame) = pte.to.first().and_then(|id| last.iter().find(|t| t.id == *id)) else {
+        let Some(frame) = pte
+            .to
+            .first()
+            .and_then(|id| last.iter().find(|t| t.id == *id))
+        else {
             continue;
         };
         let cells: Vec<String> = frame

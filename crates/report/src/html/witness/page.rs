@@ -97,6 +97,7 @@ fn text(trace: &Trace, data: &Document, head: Markup, parting: Markup) -> String
         }
         main class=(if two { "two" } else { "one" }) {
             section.schedule aria-label="The schedule" tabindex="0" {
+                h2.hidden { "The schedule" }
                 (timeline(data, parting))
             }
             div.stage {
@@ -106,7 +107,7 @@ fn text(trace: &Trace, data: &Document, head: Markup, parting: Markup) -> String
                 div.memories {
                     @for (n, view) in data.views.iter().enumerate() {
                         section.memory id={ "memory" (n) } aria-label={ "The memory on " (view.profile) } {
-                            @if two { h2.profile { (view.profile) } }
+                            @if two { h2.profile { (view.profile) } } @else { h2.hidden { "The memory" } }
                         }
                     }
                 }
