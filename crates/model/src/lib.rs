@@ -11,6 +11,7 @@ pub mod diff;
 pub mod driver;
 pub mod general;
 pub mod lower;
+pub mod memory;
 pub mod observe;
 pub mod program;
 pub mod spec;

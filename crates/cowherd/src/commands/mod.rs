@@ -13,6 +13,8 @@ mod kernels;
 mod list;
 mod print;
 mod replay;
+mod report;
+mod serve;
 mod simulate;
 mod verify;
 mod why_not;
@@ -35,6 +37,8 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Bless(args) => bless::run(&args),
         Command::Fmt(args) => fmt::run(&args),
     }
