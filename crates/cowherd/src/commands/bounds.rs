@@ -15,6 +15,7 @@ use cowherd_report::witness::why_not::why_not;
 use crate::cli::{Menu, Within};
 use crate::commands::explain::{self, Finder};
 use crate::exit::Failure;
+use crate::find::names;
 use crate::input::{self, Loaded};
 
 /// The bound that the command line names.
@@ -137,7 +138,7 @@ pub fn refused(refused: &Refused) -> Failure {
 pub fn parting(finder: &Finder, recorded: &Trace, other: &Profile) -> Result<String, Failure> {
     let program = lower(&finder.test.test, other, true)
         .map_err(|refused| explain::refuse(finder.test, &refused))?;
-    let replay = program.replay(recorded, &explain::names(finder.test, other));
+    let replay = program.replay(recorded, &names(finder.test, other));
     Ok(format!(
         "{}\n{}",
         story(recorded),

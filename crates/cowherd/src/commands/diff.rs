@@ -9,8 +9,9 @@ use cowherd_report::table::ended_because;
 use crate::batch::{self, Extras};
 use crate::cli::Diff;
 use crate::commands::bounds;
-use crate::commands::explain::{Finder, Goal};
+use crate::commands::explain::Finder;
 use crate::exit::{Exit, Failure};
+use crate::find::Goal;
 use crate::input;
 use crate::terminal;
 

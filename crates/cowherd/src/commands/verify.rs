@@ -16,8 +16,9 @@ use cowherd_report::witness::story::story;
 use crate::batch::{self, Extras};
 use crate::cli::{Grain, Verify};
 use crate::commands::bounds;
-use crate::commands::explain::{Finder, Goal};
+use crate::commands::explain::Finder;
 use crate::exit::{Exit, Failure};
+use crate::find::Goal;
 use crate::input;
 use crate::terminal::{self, Meter};
 
