@@ -1,0 +1,1 @@
+//! cowherd as `/init` of a virtual machine.
