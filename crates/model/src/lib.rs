@@ -11,6 +11,7 @@ pub mod diff;
 pub mod driver;
 pub mod lower;
 pub mod observe;
+pub mod predict;
 pub mod program;
 pub mod spec;
 pub mod state;
