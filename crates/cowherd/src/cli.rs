@@ -49,6 +49,7 @@ pub enum Command {
     Check(Check),
     Explain(Explain),
     Replay(Replay),
+    Probe(Probe),
     Bless(Bless),
     Fmt(Fmt),
     List(List),
@@ -252,6 +253,69 @@ pub struct Replay {
     /// How to tell it.
     #[arg(long, value_name = "FORMAT", default_value = "story")]
     pub format: Telling,
+}
+
+/// Does the kernel of this machine do what the model says?
+///
+/// Runs tests on the live kernel: every thread a real thread, every statement its system call, one call at a time, in every order, several times each. What is seen
+/// after each call is held against the model of the kernel's release. Without --system nothing is touched but the test's own processes.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cowherd probe
+      Every test of the corpus that can run here.
+  cowherd probe odirect-swap --runs 100 --system
+      One test; --system makes a swap area of its own, and takes it away again.
+  cowherd probe --system --dry-run
+      What would be touched, and which tests would be skipped for want of what.
+  cowherd probe fork --free 1000
+      Threads run against each other as well, for races inside the kernel.
+  cowherd probe -k v6.1.176 --format json
+      Held against another kernel's model, as data.")]
+pub struct Probe {
+    /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
+    #[arg(value_name = "TEST|FILE|FOLDER")]
+    pub tests: Vec<String>,
+    /// The kernel of the model. Default: by the running kernel's release.
+    #[arg(short = 'k', long = "kernel", value_name = "PROFILE")]
+    pub kernel: Option<String>,
+    #[command(flatten)]
+    pub from: From,
+    /// Runs of each order of calls.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub runs: u32,
+    /// Orders of a test at most; of more, a sample is taken.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub orders: usize,
+    /// Runs of each test in which threads run against each other, with random delays.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub free: u32,
+    /// What samples and delays are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Allow what changes the machine while tests run: a swap area of its own, KSM, settings. All of it is put back.
+    #[arg(long)]
+    pub system: bool,
+    /// Run nothing; say what would be touched.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// End after so many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub seconds: u64,
+    /// How to write the results.
+    #[arg(long, value_name = "FORMAT", default_value = "ktap")]
+    pub format: ProbeFormat,
+}
+
+/// How results of a live kernel are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProbeFormat {
+    /// KTAP, as kernel selftests write it.
+    Ktap,
+    /// JSON.
+    Json,
+    /// For people.
+    Text,
 }
 
 /// Writes what tests give, as what they are expected to give.

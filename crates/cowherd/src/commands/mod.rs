@@ -9,6 +9,7 @@ mod graph;
 mod kernels;
 mod list;
 mod print;
+mod probe;
 mod replay;
 mod why_not;
 
@@ -26,6 +27,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Completions(args) => print::completions(&args),
         Command::Man(args) => print::man(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Bless(args) => bless::run(&args),
         Command::Fmt(args) => fmt::run(&args),
     }

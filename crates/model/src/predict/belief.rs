@@ -64,7 +64,7 @@ impl Predictor {
     }
 
     /// Where the statement that holds a task's operation ends, as an index of operations.
-    pub(super) fn end(&self, task: usize, op: usize) -> usize {
+    pub fn end(&self, task: usize, op: usize) -> usize {
         self.ends[task].get(op).map_or(op + 1, |&end| end as usize)
     }
 
@@ -256,6 +256,16 @@ impl Belief {
             bytes
         };
         self.nodes.iter().map(outcome).collect()
+    }
+
+    /// How many states.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
     }
 
     /// Is a turn possible in any of the states?
