@@ -50,6 +50,7 @@ pub enum Command {
     Explain(Explain),
     Replay(Replay),
     Probe(Probe),
+    Vm(Vm),
     Bless(Bless),
     Fmt(Fmt),
     List(List),
@@ -316,6 +317,61 @@ pub enum ProbeFormat {
     Json,
     /// For people.
     Text,
+/// Runs tests on a real kernel, in a virtual machine.
+///
+/// Boots a kernel image in QEMU with cowherd as its `/init`, runs the tests there and compares what happened with what the model allows. Nothing
+/// of this machine is touched, and no root is needed. Uses KVM where that works, and QEMU's own emulation where not.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cowherd vm --kernel /boot/vmlinuz-6.1.0-50-amd64
+      Every test that can run there; the modules are those of /lib/modules/6.1.0-50-amd64.
+  cowherd vm --kernel target/kernels/5.10/vmlinuz odirect-swap
+      A kernel that scripts/fetch-kernels fetched, with the modules beside it.
+  cowherd vm --kernel bzImage --append slub_debug=FZ --timeout 300
+      A kernel of your own without modules, with more checks, and more time for each test.
+  cowherd vm --kernel target/kernels/6.12/vmlinuz --shell
+      A shell in the guest; the host's busybox, if it has one.")]
+pub struct Vm {
+    /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
+    #[arg(value_name = "TEST|FILE|FOLDER")]
+    pub tests: Vec<String>,
+    /// The kernel: a bzImage.
+    #[arg(long, value_name = "IMAGE")]
+    pub kernel: PathBuf,
+    /// Its modules, laid out as /lib/modules/RELEASE is. Default: the folder `modules` beside the image, or /lib/modules/RELEASE.
+    #[arg(long, value_name = "DIR")]
+    pub modules: Option<PathBuf>,
+    /// Start a shell in the guest, and no test.
+    #[arg(long, conflicts_with = "tests")]
+    pub shell: bool,
+    #[command(flatten)]
+    pub machine: Machine,
+    #[command(flatten)]
+    pub from: From,
+}
+
+/// The virtual machine.
+#[derive(Debug, Args)]
+pub struct Machine {
+    /// More for the kernel's command line.
+    #[arg(
+        long,
+        value_name = "WORDS",
+        default_value = "",
+        allow_hyphen_values = true,
+        help_heading = "Virtual machine"
+    )]
+    pub append: String,
+    /// Its memory: 512M, 2G.
+    #[arg(long, value_name = "BYTES", value_parser = bytes, default_value = "512M", help_heading = "Virtual machine")]
+    pub memory: usize,
+    /// Its CPUs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), default_value = "2", help_heading = "Virtual machine")]
+    pub cpus: u32,
+    /// Give up a test after so long.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60", help_heading = "Virtual machine")]
+    pub timeout: Duration,
 }
 
 /// Writes what tests give, as what they are expected to give.

@@ -11,6 +11,7 @@ mod list;
 mod print;
 mod probe;
 mod replay;
+mod vm;
 mod why_not;
 
 use crate::cli::Command;
@@ -28,6 +29,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Man(args) => print::man(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Probe(args) => probe::run(&args),
+        Command::Vm(args) => vm::run(&args),
         Command::Bless(args) => bless::run(&args),
         Command::Fmt(args) => fmt::run(&args),
     }
