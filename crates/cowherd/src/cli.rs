@@ -317,6 +317,8 @@ pub enum ProbeFormat {
     Json,
     /// For people.
     Text,
+}
+
 /// Runs tests on a real kernel, in a virtual machine.
 ///
 /// Boots a kernel image in QEMU with cowherd as its `/init`, runs the tests there and compares what happened with what the model allows. Nothing
@@ -369,7 +371,7 @@ pub struct Machine {
     /// Its CPUs.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), default_value = "2", help_heading = "Virtual machine")]
     pub cpus: u32,
-    /// Give up a test after so long.
+    /// Give up a boot, or a test, after so long.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60", help_heading = "Virtual machine")]
     pub timeout: Duration,
 }

@@ -6,7 +6,7 @@
 
 pub mod detect;
 pub mod emit;
-mod frame;
+pub mod frame;
 pub mod init;
 pub mod live;
 pub mod vm;

@@ -2,11 +2,12 @@
 
 use cowherd_probe::init::Source;
 use cowherd_probe::live;
-use cowherd_probe::vm::{self, Guest, Outcome};
+use cowherd_probe::vm::console::Severity;
+use cowherd_probe::vm::{self, Guest, Outcome, Session, SessionEnd};
 
 use crate::cli::{self, Vm};
 use crate::exit::{Exit, Failure};
-use crate::input;
+use crate::input::{self, Loaded};
 use crate::terminal::{self, STOP};
 
 pub fn run(args: &Vm) -> Result<Exit, Failure> {
@@ -41,8 +42,8 @@ pub fn run(args: &Vm) -> Result<Exit, Failure> {
         &STOP,
     )
     .map_err(Failure::Machine)?;
-    println!("{session:#?}");
-    Ok(Exit::Fine)
+    terminal::print(&text(&tests, &session))?;
+    Ok(exit(&session))
 }
 
 /// The machine that the command line describes.
@@ -51,5 +52,53 @@ pub fn machine(args: &cli::Machine) -> vm::Machine {
         memory: u32::try_from(args.memory >> 20).unwrap_or(u32::MAX),
         cpus: args.cpus,
         append: args.append.clone(),
+    }
+}
+
+fn text(tests: &[Loaded], session: &Session) -> String {
+    let mut text = String::new();
+    if let SessionEnd::NoKernel(why) = &session.end {
+        text.push_str(&format!("no kernel came up: {why}\n"));
+    }
+    for (test, outcome) in tests.iter().zip(&session.outcomes) {
+        let name = &test.test.name;
+        text.push_str(&match outcome {
+            Outcome::Ran { result, .. } => format!("{name}: {:?}\n", result.skipped),
+            Outcome::Died {
+                how,
+                complaint,
+                console,
+            } => format!(
+                "{name}: {how}\n{}\n",
+                complaint.as_ref().map_or(console, |c| &c.text)
+            ),
+            Outcome::NotRun => format!("{name}: not run\n"),
+        });
+    }
+    text
+}
+
+fn exit(session: &Session) -> Exit {
+    match session.end {
+        SessionEnd::NoKernel(_) => return Exit::NothingRan,
+        SessionEnd::Interrupted => return Exit::Undetermined,
+        SessionEnd::Complete => {}
+    }
+    let broken = |outcome: &Outcome| match outcome {
+        Outcome::Ran { complaint, .. } | Outcome::Died { complaint, .. } => complaint
+            .as_ref()
+            .is_some_and(|c| c.severity == Severity::Broken),
+        Outcome::NotRun => false,
+    };
+    if session.outcomes.iter().any(broken) {
+        Exit::Differs
+    } else if session
+        .outcomes
+        .iter()
+        .any(|o| matches!(o, Outcome::Died { .. }))
+    {
+        Exit::Undetermined
+    } else {
+        Exit::Fine
     }
 }

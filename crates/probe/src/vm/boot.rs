@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::qemu::{self, Accelerator, Files, Machine, Qemu, Terminal};
+use super::Guest;
+use super::qemu::{self, Accelerator, Files, Qemu, Terminal};
 use crate::frame::{Heard, Hello, Message, Reader};
 use crate::live::TestResult;
 
@@ -17,13 +18,15 @@ const POWER_OFF: Duration = Duration::from_secs(10);
 /// How often Ctrl-C is looked at.
 const PACE: Duration = Duration::from_millis(50);
 
-/// How long may things take?
+/// How long may things take, and how many may there be?
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Until `/init` runs.
     pub boot: Duration,
     /// A test, as the host sees it: more than the guest allows it, so that the guest can say what it hung in.
     pub test: Duration,
+    /// How many tests there are.
+    pub tests: usize,
 }
 
 /// How a boot ended.
@@ -64,8 +67,7 @@ pub struct Boot {
 
 /// Boots. `watch` is told of every message as it comes.
 pub fn boot(
-    machine: &Machine,
-    kernel: &str,
+    guest: &Guest,
     initramfs: &File,
     accelerator: Accelerator,
     limits: Limits,
@@ -77,12 +79,12 @@ pub fn boot(
     let mut errors = anonymous(c"errors")?;
     let disk = empty_disk()?;
     let files = Files {
-        kernel: kernel.into(),
+        kernel: guest.kernel.clone(),
         initramfs: qemu::path(initramfs),
         disk: qemu::path(&disk),
         console: Some(qemu::path(&console)),
     };
-    let arguments = qemu::arguments(machine, &files, accelerator);
+    let arguments = qemu::arguments(&guest.machine, &files, accelerator);
     let mut qemu = Qemu::start(&arguments, &errors, Terminal::None)?;
     let results = qemu.results().expect("its standard output is a pipe");
     let mut boot = Boot {
@@ -110,21 +112,16 @@ pub fn boot(
 }
 
 /// Boots to a shell on this terminal.
-pub fn shell(
-    machine: &Machine,
-    kernel: &str,
-    initramfs: &File,
-    accelerator: Accelerator,
-) -> io::Result<()> {
+pub fn shell(guest: &Guest, initramfs: &File, accelerator: Accelerator) -> io::Result<()> {
     let errors = anonymous(c"errors")?;
     let disk = empty_disk()?;
     let files = Files {
-        kernel: kernel.into(),
+        kernel: guest.kernel.clone(),
         initramfs: qemu::path(initramfs),
         disk: qemu::path(&disk),
         console: None,
     };
-    let arguments = qemu::arguments(machine, &files, accelerator);
+    let arguments = qemu::arguments(&guest.machine, &files, accelerator);
     Qemu::start(&arguments, &errors, Terminal::Guest)?.wait()?;
     Ok(())
 }
@@ -150,6 +147,11 @@ impl Boot {
             match line.recv_timeout(PACE) {
                 Ok(Heard::Message(message)) => {
                     last = Instant::now();
+                    if let Message::Begin(test) | Message::Result(test, _) = message
+                        && test >= limits.tests
+                    {
+                        return End::Damaged(format!("there is no test {test}"));
+                    }
                     watch(&message);
                     match message {
                         Message::Hello(hello) => self.hello = Some(hello),

@@ -23,7 +23,7 @@ use crate::live;
 pub use image::Image;
 pub use modules::WANTED;
 pub use qemu::{Accelerator, Machine};
-pub use session::{Event, Outcome, Session, first_choice, run};
+pub use session::{Event, Outcome, Session, SessionEnd, first_choice, run};
 
 /// A kernel, and the machine to boot it in.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub struct Guest {
     modules: Vec<modules::Module>,
     /// The machine.
     pub machine: Machine,
-    /// How long a test may take.
+    /// How long a boot, or a test, may take.
     pub limit: Duration,
 }
 
@@ -77,7 +77,7 @@ impl Guest {
             shell: true,
         };
         let archive = session::archive(&job, &self.modules)?;
-        boot::shell(&self.machine, &self.kernel, &archive, accelerator).map_err(|e| qemu_failed(&e))
+        boot::shell(self, &archive, accelerator).map_err(|e| qemu_failed(&e))
     }
 }
 

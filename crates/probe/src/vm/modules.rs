@@ -185,7 +185,7 @@ kernel/crypto/lzo-rle.ko:
     fn compressed_modules_are_unpacked() {
         let folder = std::env::temp_dir().join(format!("cowherd-modules-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let contents: Vec<u8> = (0..50_000_u32).map(|n| (n * n >> 7) as u8).collect();
+        let contents: Vec<u8> = (0..50_000_u32).map(|n| ((n * n) >> 7) as u8).collect();
         for (tool, extension) in [("gzip", "gz"), ("xz", "xz"), ("zstd", "zst")] {
             let Ok(mut packer) = Command::new(tool)
                 .arg("-c")

@@ -1,8 +1,8 @@
 //! Any number of tests on one kernel, in as many boots as it takes.
 //!
 //! One boot runs them all, unless the guest dies. Then the test that began last is at fault (also if its result had come: what it broke may show
-//! only after), and the others run in a new boot. A test that dies with a complaint of the kernel is dead; one that dies without a word (an emulator that
-//! crashed, a host that gave no time) is tried again, a few times. A boot that does not get as far as `/init` is tried again too.
+//! only later), and the others run in a new boot. A test that dies with a complaint of the kernel is dead; one that dies without a word (an emulator
+//! that crashed, a host that gave no time) is tried again, a few times. A boot that does not get as far as a test is tried again too.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,17 +18,11 @@ use crate::frame::{Hello, Message};
 use crate::init::{Job, Source};
 use crate::live::{self, TestResult};
 
-/// Boots in which nothing was heard of `/init`, and tries of a test that dies without a word.
+/// Boots in which nothing was heard of a test, and tries of a test that dies without a word.
 const TRIES: u32 = 3;
 
-/// How long a boot may take. A kernel takes 3 s, and ten times as long on a loaded machine.
-const BOOT_TCG: Duration = Duration::from_secs(120);
-
-/// With an accelerator that works it is a second. If it does not, it is not to cost much.
+/// How long a boot may take with an accelerator. If that works it is a second; if not, it is not to cost much.
 const BOOT_KVM: Duration = Duration::from_secs(10);
-
-/// What the host grants a test more than the guest does.
-const MORE: Duration = Duration::from_secs(30);
 
 /// Lines of the console that are told where the kernel did not complain.
 const TAIL: usize = 20;
@@ -42,16 +36,16 @@ pub enum Outcome {
         result: TestResult,
         /// What the kernel complained of meanwhile.
         complaint: Option<Trace>,
-        /// How many times the guest died of it without a word before.
+        /// How often the guest died of it without a word before.
         lost: u32,
     },
     /// The guest died of it.
     Died {
         /// How.
         how: String,
-        /// What the kernel said.
+        /// What the kernel complained of.
         complaint: Option<Trace>,
-        /// The last lines of the console, where that is nothing.
+        /// The last lines of the console, for where it did not.
         console: String,
     },
     /// It was not its turn when Ctrl-C was pressed, or no kernel came up.
@@ -71,24 +65,31 @@ pub struct Session {
     pub outcomes: Vec<Outcome>,
     /// Boots that it took.
     pub boots: u32,
-    /// Why no kernel came up: what was seen of the last try.
-    pub failure: Option<String>,
-    /// Was it ended by Ctrl-C?
-    pub interrupted: bool,
+    /// How it ended.
+    pub end: SessionEnd,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// Every test ran, or died.
+    Complete,
+    /// By Ctrl-C.
+    Interrupted,
+    /// No kernel came up; what was seen of the last try.
+    NoKernel(String),
 }
 
 /// What is seen while it runs.
 #[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
+pub enum Event {
     /// A boot begins.
     Boot(Accelerator),
     /// This test begins.
     Begin(usize),
-    /// It gave this.
-    Result(usize, &'a TestResult),
 }
 
-/// Runs the tests in a guest. `accelerator` is the one to try; it is changed to one that works.
+/// Runs the tests in a guest. `accelerator` is the one to try; it becomes the one that works.
 pub fn run(
     guest: &Guest,
     accelerator: &mut Accelerator,
@@ -103,98 +104,109 @@ pub fn run(
         notes: Vec::new(),
         outcomes: vec![Outcome::NotRun; tests.len()],
         boots: 0,
-        failure: None,
-        interrupted: false,
+        end: SessionEnd::Complete,
     };
+    // For each test, how often the guest died of it without a word.
     let mut lost = vec![0; tests.len()];
-    let mut left: Vec<usize> = (0..tests.len()).collect();
     let mut failures = 0;
-    while !left.is_empty() {
+    loop {
+        let left: Vec<usize> = (0..tests.len())
+            .filter(|test| matches!(session.outcomes[*test], Outcome::NotRun))
+            .collect();
+        if left.is_empty() {
+            return Ok(session);
+        }
         let job = Job {
             tests: left.iter().map(|test| tests[*test].clone()).collect(),
             options: options.clone(),
             limit: guest.limit.as_secs().max(1),
             shell: false,
         };
-        let archive = archive(&job, &guest.modules)?;
         watch(Event::Boot(*accelerator));
-        session.boots += 1;
-        let mut tell = |message: &Message| match message {
-            Message::Begin(test) => watch(Event::Begin(left[*test])),
-            Message::Result(test, result) => watch(Event::Result(left[*test], result)),
-            _ => {}
-        };
-        let limits = Limits {
-            boot: match accelerator {
-                Accelerator::Kvm => BOOT_KVM,
-                Accelerator::Tcg => BOOT_TCG,
-            },
-            test: guest.limit + MORE,
+        let mut tell = |message: &Message| {
+            if let Message::Begin(test) = message {
+                watch(Event::Begin(left[*test]));
+            }
         };
         let boot = boot::boot(
-            &guest.machine,
-            &guest.kernel,
-            &archive,
+            guest,
+            &archive(&job, &guest.modules)?,
             *accelerator,
-            limits,
+            limits(guest, *accelerator, left.len()),
             &mut tell,
             stop,
         )
         .map_err(|e| super::qemu_failed(&e))?;
+        session.boots += 1;
+        session.accelerator = *accelerator;
+        session.absorb(&boot, &left, &mut lost);
         if boot.end == End::Interrupted {
-            session.interrupted = true;
+            session.end = SessionEnd::Interrupted;
+            return Ok(session);
         }
-        let Some(begun) = boot.begun else {
-            // Nothing was tried, so this says nothing of any test.
-            if session.interrupted {
-                break;
-            }
-            if *accelerator == Accelerator::Kvm {
-                *accelerator = Accelerator::Tcg;
-                session.accelerator = Accelerator::Tcg;
-                continue;
-            }
+        if boot.begun.is_some() {
+            failures = 0;
+        } else if *accelerator == Accelerator::Kvm {
+            // It was worth a try.
+            *accelerator = Accelerator::Tcg;
+        } else {
             failures += 1;
             if failures == TRIES {
-                session.failure = Some(failure(&boot));
-                break;
+                session.end = SessionEnd::NoKernel(failure(&boot));
+                return Ok(session);
             }
-            continue;
+        }
+    }
+}
+
+/// How long things may take. The guest gives up a test after its limit and says what it hung in, so the host waits longer.
+fn limits(guest: &Guest, accelerator: Accelerator, tests: usize) -> Limits {
+    Limits {
+        boot: match accelerator {
+            Accelerator::Kvm => guest.limit.min(BOOT_KVM),
+            Accelerator::Tcg => guest.limit,
+        },
+        test: guest.limit * 2,
+        tests,
+    }
+}
+
+impl Session {
+    /// Takes what a boot gave, in which the tests `left` were to run.
+    fn absorb(&mut self, boot: &Boot, left: &[usize], lost: &mut [u32]) {
+        let Some(begun) = boot.begun else {
+            return;
         };
-        failures = 0;
-        session.hello = boot.hello.clone().or(session.hello);
-        session.notes.clone_from(&boot.notes);
-        let dead = (!matches!(boot.end, End::Complete | End::Interrupted)).then_some(begun);
+        self.hello.clone_from(&boot.hello);
+        self.notes.clone_from(&boot.notes);
+        let dead = !matches!(boot.end, End::Complete | End::Interrupted);
         for (test, result) in &boot.results {
-            if dead != Some(*test) && *test < left.len() {
-                session.outcomes[left[*test]] = Outcome::Ran {
+            if !(dead && *test == begun) {
+                self.outcomes[left[*test]] = Outcome::Ran {
                     result: result.clone(),
-                    complaint: console::trace(console::during(&boot.console, Some(*test))),
+                    complaint: console::trace(console::during(&boot.console, *test)),
                     lost: lost[left[*test]],
                 };
             }
         }
-        if let Some(test) = dead {
-            let at = left[test];
-            lost[at] += 1;
-            let part = console::during(&boot.console, Some(test));
-            let complaint = console::trace(part);
-            let broken = |trace: &Trace| trace.severity == Severity::Broken;
-            let worded = matches!(boot.end, End::Died(_));
-            if worded || complaint.as_ref().is_some_and(broken) || lost[at] == TRIES {
-                session.outcomes[at] = Outcome::Died {
-                    how: how(&boot.end),
-                    complaint,
-                    console: console::tail(part, TAIL),
-                };
-            }
+        if !dead {
+            return;
         }
-        if session.interrupted {
-            break;
+        let part = console::during(&boot.console, begun);
+        let complaint = console::trace(part);
+        let broken = complaint
+            .as_ref()
+            .is_some_and(|c| c.severity == Severity::Broken);
+        let test = left[begun];
+        lost[test] += 1;
+        if broken || matches!(boot.end, End::Died(_)) || lost[test] == TRIES {
+            self.outcomes[test] = Outcome::Died {
+                how: how(&boot.end),
+                complaint,
+                console: console::tail(part, TAIL),
+            };
         }
-        left.retain(|test| matches!(session.outcomes[*test], Outcome::NotRun));
     }
-    Ok(session)
 }
 
 /// The initramfs, in memory.
@@ -208,13 +220,13 @@ pub(super) fn archive(job: &Job, modules: &[Module]) -> Result<File, String> {
     write().map_err(|e| format!("the initramfs: {e}"))
 }
 
-/// How a guest ended, in a sentence's end.
+/// How a guest ended, as the end of a sentence.
 fn how(end: &End) -> String {
     match end {
         End::Complete => "it ended as it should".into(),
         End::Died(how) => how.clone(),
         End::Exited(status) => format!("the guest ended before its end marker (QEMU: {status})"),
-        End::Silent(limit) => format!("nothing was heard of the guest for {} s", limit.as_secs()),
+        End::Silent(limit) => format!("nothing was heard of the guest for {limit:?}"),
         End::Damaged(why) => format!("the line of results is damaged: {why}"),
         End::Interrupted => "it was interrupted".into(),
     }
@@ -225,7 +237,7 @@ fn failure(boot: &Boot) -> String {
     let mut text = how(&boot.end);
     let complaint = console::trace(&boot.console).map(|trace| trace.text);
     let said = complaint.unwrap_or_else(|| console::tail(&boot.console, TAIL));
-    for (who, said) in [("QEMU", boot.errors.trim()), ("the kernel", said.as_str())] {
+    for (who, said) in [("QEMU", boot.errors.trim()), ("its console", said.as_str())] {
         if !said.is_empty() {
             text.push_str(&format!("\n{who}:\n{said}"));
         }
@@ -235,8 +247,7 @@ fn failure(boot: &Boot) -> String {
 
 /// The accelerator to begin with: KVM if this process may use it.
 pub fn first_choice() -> Accelerator {
-    let usable = File::options().read(true).write(true).open("/dev/kvm");
-    match usable {
+    match File::options().read(true).write(true).open("/dev/kvm") {
         Ok(_) => Accelerator::Kvm,
         Err(_) => Accelerator::Tcg,
     }
