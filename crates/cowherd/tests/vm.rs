@@ -113,7 +113,7 @@ fn skipped(test: usize, why: &str) -> Message {
 #[test]
 fn garbage_is_no_result() {
     let mut fake = Fake::new();
-    let garbage: Vec<u8> = (0..5000_u32).map(|n| (n * 7919 >> 3) as u8).collect();
+    let garbage: Vec<u8> = (0..5000_u32).map(|n| ((n * 7919) >> 3) as u8).collect();
     for _ in 0..4 {
         fake.boot("SeaBIOS\n", &garbage, "");
     }

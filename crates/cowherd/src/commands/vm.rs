@@ -20,11 +20,11 @@ pub fn run(args: &Vm) -> Result<Exit, Failure> {
         args.machine.timeout,
     )
     .map_err(Failure::Input)?;
-    let mut accelerator = vm::first_choice();
     if args.shell {
-        guest.shell(accelerator).map_err(Failure::Machine)?;
+        guest.shell().map_err(Failure::Machine)?;
         return Ok(Exit::Fine);
     }
+    let mut accelerator = vm::first_choice();
     terminal::catch_interrupts();
     let sources: Vec<Source> = tests
         .iter()

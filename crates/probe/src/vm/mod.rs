@@ -69,13 +69,15 @@ impl Guest {
     }
 
     /// Boots to a shell on this terminal.
-    pub fn shell(&self, accelerator: Accelerator) -> Result<(), String> {
-        let job = Job {
+    pub fn shell(&self) -> Result<(), String> {
+        let mut job = Job {
             tests: Vec::new(),
             options: live::Options::default(),
             limit: 0,
-            shell: true,
+            shell: false,
         };
+        let accelerator = session::works(self, &job)?;
+        job.shell = true;
         let archive = session::archive(&job, &self.modules)?;
         boot::shell(self, &archive, accelerator).map_err(|e| qemu_failed(&e))
     }

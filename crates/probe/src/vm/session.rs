@@ -252,3 +252,22 @@ pub fn first_choice() -> Accelerator {
         Err(_) => Accelerator::Tcg,
     }
 }
+
+/// An accelerator with which the guest comes up: tries KVM with a job without tests.
+pub(super) fn works(guest: &Guest, job: &Job) -> Result<Accelerator, String> {
+    if first_choice() == Accelerator::Kvm {
+        let boot = boot::boot(
+            guest,
+            &archive(job, &guest.modules)?,
+            Accelerator::Kvm,
+            limits(guest, Accelerator::Kvm, 0),
+            &mut |_| {},
+            &AtomicBool::new(false),
+        )
+        .map_err(|e| super::qemu_failed(&e))?;
+        if boot.end == End::Complete {
+            return Ok(Accelerator::Kvm);
+        }
+    }
+    Ok(Accelerator::Tcg)
+}
