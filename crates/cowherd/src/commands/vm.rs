@@ -37,8 +37,22 @@ pub fn run(args: &Vm) -> Result<Exit, Failure> {
         &guest,
         &mut accelerator,
         &sources,
-        &live::Options::default(),
-        &mut |_| {},
+        &live::Options {
+            reach: live::Reach::System,
+            profile: "v6.12".into(),
+            ..live::Options::default()
+        },
+        &mut |e| {
+            use std::time::*;
+            eprintln!(
+                "{:.1} {e:?}",
+                SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap()
+                    .as_secs_f64()
+                    % 10000.0
+            )
+        },
         &STOP,
     )
     .map_err(Failure::Machine)?;
@@ -63,7 +77,15 @@ fn text(tests: &[Loaded], session: &Session) -> String {
     for (test, outcome) in tests.iter().zip(&session.outcomes) {
         let name = &test.test.name;
         text.push_str(&match outcome {
-            Outcome::Ran { result, .. } => format!("{name}: {:?}\n", result.skipped),
+            Outcome::Ran {
+                result, complaint, ..
+            } => format!(
+                "{name}: {:?} {:?} {} {:?} {complaint:?}\n",
+                result.skipped,
+                result.notes,
+                result.traces.len(),
+                result.no_result
+            ),
             Outcome::Died {
                 how,
                 complaint,

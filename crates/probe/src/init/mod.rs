@@ -4,7 +4,7 @@
 //! [`WANTED`](crate::vm::WANTED) are loaded as far as the kernel has them; two NUMA nodes; `/dev/vda`, an empty disk that nobody uses, for
 //! asynchronous swap. No swap area is on, and no setting of the kernel was changed.
 //!
-//! Each test runs in a process of its own, so that one that dies takes nothing along. After a test that died or did not end, the guest ends too:
+//! The tests run in a process below init, so that one that dies does not take init along. After a test that died or did not end, the guest ends too:
 //! what the test leaves behind would be in the way of the next, which runs in a new boot.
 
 mod line;
@@ -81,13 +81,5 @@ fn work() -> Result<(), String> {
     for note in notes {
         line.say(&Message::Note(note))?;
     }
-    for test in 0..job.tests.len() {
-        line.say(&Message::Begin(test))?;
-        match run::one(&job, test) {
-            Ok(result) => line.say(&Message::Result(test, Box::new(result)))?,
-            // The host boots the others anew.
-            Err(how) => return line.say(&Message::Died(test, how)),
-        }
-    }
-    line.say(&Message::End)
+    run::all(&job, &mut line)
 }

@@ -5,8 +5,10 @@ use std::path::Path;
 /// What the image says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// `6.1.0-50-cloud-amd64`, if it says so.
-    pub release: Option<String>,
+    /// As `uname -r` will have it: `6.1.0-50-cloud-amd64`. Empty if it does not say.
+    pub release: String,
+    /// As `uname -v` will have it: `#1 SMP Debian 6.1.176-1 (2026-11-16)`.
+    pub version: String,
 }
 
 /// Reads an image's header. The virtual machine is an x86-64 one, as cowherd itself must be.
@@ -24,9 +26,8 @@ pub fn read(path: &Path) -> Result<Image, String> {
 fn header(bytes: &[u8]) -> Result<Image, String> {
     let is = |at: usize, magic: &[u8]| bytes.get(at..at + magic.len()) == Some(magic);
     if is(0x202, b"HdrS") {
-        return Ok(Image {
-            release: release(bytes),
-        });
+        let (release, version) = text(bytes).unwrap_or_default();
+        return Ok(Image { release, version });
     }
     let message = if is(56, b"ARM\x64") {
         "a kernel for arm64; cowherd boots kernels for x86-64"
@@ -38,17 +39,20 @@ fn header(bytes: &[u8]) -> Result<Image, String> {
     Err(message.into())
 }
 
-/// The version string, up to its first space; the header has its place, less 0x200.
-fn release(bytes: &[u8]) -> Option<String> {
+/// The release and the version in the header's text: `6.1.0-50-cloud-amd64 (builder@host) #1 SMP ...`. The header has its place, less 0x200.
+fn text(bytes: &[u8]) -> Option<(String, String)> {
+    const LONGEST: usize = 512;
     let place = bytes.get(0x20e..0x210)?;
     let at = usize::from(u16::from_le_bytes([place[0], place[1]]));
     if at == 0 {
         return None;
     }
     let text = bytes.get(at + 0x200..)?;
-    let end = text.iter().position(|b| *b == 0 || *b == b' ')?;
-    let release = std::str::from_utf8(&text[..end]).ok()?;
-    (!release.is_empty() && release.len() < 128).then(|| release.into())
+    let end = text.iter().take(LONGEST).position(|b| *b == 0)?;
+    let text = std::str::from_utf8(&text[..end]).ok()?;
+    let release = text.split(' ').next()?;
+    let version = text.find('#').map_or("", |at| &text[at..]);
+    Some((release.into(), version.into()))
 }
 
 #[cfg(test)]
@@ -65,15 +69,19 @@ mod tests {
 
     #[test]
     fn a_bzimage_tells_its_release() {
-        let image = header(&bzimage("6.1.0-50-cloud-amd64 (x@y) #1 SMP")).unwrap();
-        assert_eq!(image.release.as_deref(), Some("6.1.0-50-cloud-amd64"));
+        let image = header(&bzimage(
+            "6.1.0-50-cloud-amd64 (x@y) #1 SMP Debian 6.1.176-1",
+        ))
+        .unwrap();
+        assert_eq!(image.release, "6.1.0-50-cloud-amd64");
+        assert_eq!(image.version, "#1 SMP Debian 6.1.176-1");
     }
 
     #[test]
-    fn a_release_that_is_cut_off_is_none() {
+    fn a_text_that_is_cut_off_is_none() {
         let mut bytes = bzimage("6.1");
         bytes[0x20e..0x210].copy_from_slice(&0xfff0_u16.to_le_bytes());
-        assert_eq!(header(&bytes).unwrap().release, None);
+        assert_eq!(header(&bytes).unwrap().release, "");
     }
 
     #[test]

@@ -89,8 +89,8 @@ fn beside(kernel: &Path, image: &Image) -> Option<PathBuf> {
     if beside.join("modules.dep").is_file() {
         return Some(beside);
     }
-    let installed = Path::new("/lib/modules").join(image.release.as_ref()?);
-    installed.join("modules.dep").is_file().then_some(installed)
+    let installed = Path::new("/lib/modules").join(&image.release);
+    (!image.release.is_empty() && installed.join("modules.dep").is_file()).then_some(installed)
 }
 
 /// QEMU did not start.
