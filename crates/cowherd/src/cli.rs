@@ -51,6 +51,7 @@ pub enum Command {
     Replay(Replay),
     Probe(Probe),
     Vm(Vm),
+    Conform(Conform),
     Bless(Bless),
     Fmt(Fmt),
     List(List),
@@ -347,10 +348,67 @@ pub struct Vm {
     /// Start a shell in the guest, and no test.
     #[arg(long, conflicts_with = "tests")]
     pub shell: bool,
+    /// The kernel of the model. Default: by the image's release.
+    #[arg(short = 'k', long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    #[command(flatten)]
+    pub runs: Runs,
     #[command(flatten)]
     pub machine: Machine,
     #[command(flatten)]
     pub from: From,
+}
+
+/// Runs tests on many kernels: the model beside reality.
+///
+/// Boots each kernel as `cowherd vm` does, and prints a table of tests by kernels.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  scripts/fetch-kernels
+  cowherd conform --kernels target/kernels
+      The whole corpus on all kernels there.
+  cowherd conform --kernels target/kernels --live --write docs/src/conformance.md
+      And on this machine's own kernel; writes the chapter of the book.")]
+pub struct Conform {
+    /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
+    #[arg(value_name = "TEST|FILE|FOLDER")]
+    pub tests: Vec<String>,
+    /// The kernels: DIR/NAME/vmlinuz, with DIR/NAME/modules beside it.
+    #[arg(long, value_name = "DIR")]
+    pub kernels: PathBuf,
+    /// Run the tests on this machine's kernel, too, as `cowherd probe` does.
+    #[arg(long)]
+    pub live: bool,
+    /// On this machine's kernel, allow what `cowherd probe --system` allows.
+    #[arg(long, requires = "live")]
+    pub system: bool,
+    /// Write the table and what was seen of each test into this file, as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    #[command(flatten)]
+    pub runs: Runs,
+    #[command(flatten)]
+    pub machine: Machine,
+    #[command(flatten)]
+    pub from: From,
+}
+
+/// How often tests run on a live kernel.
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Runs of each order of calls.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub runs: u32,
+    /// Orders of a test at most; of more, a sample is taken.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub orders: usize,
+    /// Runs of each test in which threads run against each other, with random delays.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub free: u32,
+    /// What samples and delays are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// The virtual machine.

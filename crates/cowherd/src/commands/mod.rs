@@ -2,6 +2,7 @@
 
 mod bless;
 mod check;
+mod conform;
 mod explain;
 mod features;
 mod fmt;
@@ -30,6 +31,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Replay(args) => replay::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Vm(args) => vm::run(&args),
+        Command::Conform(args) => conform::run(&args),
         Command::Bless(args) => bless::run(&args),
         Command::Fmt(args) => fmt::run(&args),
     }

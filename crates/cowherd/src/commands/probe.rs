@@ -22,7 +22,7 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
         Reach::Own
     };
     let machine = Machine::look(reach);
-    let (profile, why) = kernel(args, &machine)?;
+    let (profile, why) = kernel(args.kernel.as_deref(), &machine)?;
     let about = format!(
         "{} {}, held against {} ({why})",
         machine.release, machine.arch, profile.name
@@ -76,8 +76,8 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
 }
 
 /// The profile that the running kernel is held against, and how it was found.
-fn kernel(args: &Probe, machine: &Machine) -> Result<(Profile, String), Failure> {
-    if let Some(word) = &args.kernel {
+pub fn kernel(word: Option<&str>, machine: &Machine) -> Result<(Profile, String), Failure> {
+    if let Some(word) = word {
         return Ok((input::profile(word)?, "-k".into()));
     }
     let mapped =

@@ -6,12 +6,14 @@
 mod boot;
 pub mod console;
 mod elf;
+pub mod held;
 mod image;
 mod initramfs;
 mod modules;
 mod newc;
 mod qemu;
 mod session;
+pub mod table;
 
 use std::io;
 use std::path::{Path, PathBuf};
