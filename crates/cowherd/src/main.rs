@@ -21,6 +21,9 @@ use clap::Parser;
 use crate::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
+    if cowherd_probe::init::wanted() {
+        cowherd_probe::init::main();
+    }
     let cli = cli::Cli::parse();
     terminal::colour(cli.color);
     match commands::run(cli.command) {

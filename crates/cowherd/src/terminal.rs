@@ -95,6 +95,11 @@ impl Meter {
         self.show(what, 1, None);
     }
 
+    /// This is done now, and is none of the things.
+    pub fn doing(&self, what: &str) {
+        self.show(what, 0, None);
+    }
+
     /// A search has come so far.
     pub fn searching(&self, what: &str, p: &Progress) {
         self.show(what, 0, Some(p));

@@ -13,6 +13,7 @@ pub mod general;
 pub mod lower;
 pub mod memory;
 pub mod observe;
+pub mod predict;
 pub mod program;
 pub mod spec;
 mod starts;

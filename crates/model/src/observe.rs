@@ -47,7 +47,8 @@ pub enum Seen {
     Segv,
 }
 
-const SEGV: u8 = 254;
+/// The byte of an outcome for a cell that a load would fault at.
+pub const SEGV: u8 = 254;
 
 impl Program {
     /// Writes one byte for each observable.
@@ -277,7 +278,8 @@ pub fn errno_name(errno: Errno) -> &'static str {
         .map_or("SEGV", |(a, _)| a.word())
 }
 
-fn code(val: Val) -> u8 {
+/// A register's value as a byte of an outcome.
+pub fn code(val: Val) -> u8 {
     match val {
         Val::Unset => 255,
         Val::Number(n) => n,

@@ -4,6 +4,7 @@ mod bless;
 mod bounds;
 mod check;
 mod classify;
+mod conform;
 mod diff;
 mod explain;
 mod features;
@@ -12,11 +13,13 @@ mod graph;
 mod kernels;
 mod list;
 mod print;
+mod probe;
 mod replay;
 mod report;
 mod serve;
 mod simulate;
 mod verify;
+mod vm;
 mod why_not;
 
 use crate::cli::Command;
@@ -39,6 +42,9 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Probe(args) => probe::run(&args),
+        Command::Vm(args) => vm::run(&args),
+        Command::Conform(args) => conform::run(&args),
         Command::Bless(args) => bless::run(&args),
         Command::Fmt(args) => fmt::run(&args),
     }

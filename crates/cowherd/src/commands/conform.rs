@@ -1,0 +1,124 @@
+//! `cowherd conform`
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use cowherd_probe::live::judge::judge;
+use cowherd_probe::live::machine::Machine;
+use cowherd_probe::live::{self, Options, Reach};
+use cowherd_probe::vm::held::{Held, Tested};
+use cowherd_probe::vm::{self, SessionEnd, table};
+
+use crate::cli::Conform;
+use crate::commands::{probe, vm as guest};
+use crate::exit::{Exit, Failure};
+use crate::input::{self, Loaded};
+use crate::terminal;
+
+pub fn run(args: &Conform) -> Result<Exit, Failure> {
+    let corpus = input::corpus(args.from.corpus.as_deref())?;
+    let entries = input::entries(&args.tests, &corpus)?;
+    let tests = input::load(&entries)?;
+    let name = |entry: &cowherd_model::corpus::Entry| match entry.theme.as_str() {
+        "" => entry.name.clone(),
+        theme => format!("{theme}/{}", entry.name),
+    };
+    let names: Vec<String> = entries.iter().map(name).collect();
+    let folders = folders(&args.kernels).map_err(|e| Failure::file(&args.kernels, &e))?;
+    if folders.is_empty() && !args.live {
+        return Err(Failure::Input(format!(
+            "{} has no folder with a vmlinuz; scripts/fetch-kernels makes such folders",
+            args.kernels.display()
+        )));
+    }
+    let mut kernels = Vec::new();
+    // First: processes are forked, and Ctrl-C is caught by a thread.
+    if args.live {
+        kernels.push(here(args, &tests)?);
+    }
+    terminal::catch_interrupts();
+    let mut accelerator = vm::first_choice();
+    for (at, folder) in folders.iter().enumerate() {
+        if terminal::stopped() {
+            break;
+        }
+        let machine = guest::open(&folder.join("vmlinuz"), None, &args.machine)?;
+        let (profile, why) = guest::profile(&machine, None)?;
+        let options = guest::options(&args.runs, &profile);
+        let session = guest::boot(&machine, &mut accelerator, &tests, &options)?;
+        if let SessionEnd::NoKernel(why) = &session.end {
+            return Err(Failure::Machine(format!("no kernel came up: {why}")));
+        }
+        let mut held = guest::hold(&machine, &session, &profile, why, &options);
+        held.name = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        // In the order of the releases, and the live one last.
+        kernels.insert(at, held);
+    }
+    terminal::print(&table::text(&names, &kernels))?;
+    if let Some(file) = &args.write {
+        let text = table::markdown("cowherd conform", &names, &kernels);
+        fs::write(file, text).map_err(|e| Failure::file(file, &e))?;
+    }
+    if terminal::stopped() {
+        return Ok(Exit::Undetermined);
+    }
+    Ok(guest::exit(&kernels))
+}
+
+/// Folders with a kernel, in the order of their names as releases: 5.10 is before 6.1, and 6.1 before 6.12.
+fn folders(kernels: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(kernels)? {
+        let folder = entry?.path();
+        if folder.join("vmlinuz").is_file() {
+            folders.push(folder);
+        }
+    }
+    let numbers = |folder: &PathBuf| -> (Vec<u32>, PathBuf) {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let parts = name.split(|c: char| !c.is_ascii_digit());
+        (
+            parts.filter_map(|n| n.parse().ok()).collect(),
+            folder.clone(),
+        )
+    };
+    folders.sort_by_key(numbers);
+    Ok(folders)
+}
+
+/// The kernel of this machine.
+fn here(args: &Conform, tests: &[Loaded]) -> Result<Held, Failure> {
+    let reach = if args.system {
+        Reach::System
+    } else {
+        Reach::Own
+    };
+    let machine = Machine::look(reach);
+    let (profile, why) = probe::kernel(None, &machine)?;
+    let options = Options {
+        reach,
+        ..guest::options(&args.runs, &profile)
+    };
+    let tests: Vec<_> = tests.iter().map(|test| (*test.test).clone()).collect();
+    let mut held = vec![Tested::NotRun; tests.len()];
+    let mut next = held.iter_mut();
+    live::run_all(&tests, &options, |result| {
+        if let Some(place) = next.next() {
+            *place = Tested::judged(judge(&result, &profile, &options));
+        }
+    })
+    .map_err(|e| Failure::Machine(e.to_string()))?;
+    Ok(Held {
+        name: "here".into(),
+        release: machine.release,
+        version: machine.version,
+        profile: profile.name.clone(),
+        why,
+        notes: Vec::new(),
+        tests: held,
+    })
+}

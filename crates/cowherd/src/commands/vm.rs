@@ -1,0 +1,170 @@
+//! `cowherd vm`
+
+use std::path::Path;
+
+use cowherd_model::kernels::Profile;
+use cowherd_probe::init::Source;
+use cowherd_probe::live::judge::Verdict;
+use cowherd_probe::live::{Options, Reach, ktap, release};
+use cowherd_probe::vm::console::Severity;
+use cowherd_probe::vm::held::{self, Held, Tested};
+use cowherd_probe::vm::{self, Accelerator, Event, Guest, Session, SessionEnd, table};
+
+use crate::cli::{self, Vm};
+use crate::exit::{Exit, Failure};
+use crate::input::{self, Loaded};
+use crate::terminal::{self, Meter, STOP};
+
+pub fn run(args: &Vm) -> Result<Exit, Failure> {
+    let corpus = input::corpus(args.from.corpus.as_deref())?;
+    let tests = input::load(&input::entries(&args.tests, &corpus)?)?;
+    let guest = open(&args.kernel, args.modules.as_deref(), &args.machine)?;
+    if args.shell {
+        guest.shell().map_err(Failure::Machine)?;
+        return Ok(Exit::Fine);
+    }
+    terminal::catch_interrupts();
+    let (profile, why) = profile(&guest, args.profile.as_deref())?;
+    let options = options(&args.runs, &profile);
+    let mut accelerator = vm::first_choice();
+    let session = boot(&guest, &mut accelerator, &tests, &options)?;
+    if let SessionEnd::NoKernel(why) = &session.end {
+        return Err(Failure::Machine(format!("no kernel came up: {why}")));
+    }
+    let held = hold(&guest, &session, &profile, why, &options);
+    let mut about = vec![format!(
+        "{}, held against {} ({})",
+        held.release, held.profile, held.why
+    )];
+    about.extend(held.notes.iter().cloned());
+    let mut text = ktap::head(tests.len(), &about);
+    for (n, (tested, test)) in held.tests.iter().zip(&tests).enumerate() {
+        text.push_str(&tested.ktap(n + 1, &test.test.name));
+    }
+    text.push_str(&format!("# {}\n", table::counts(&held.tests)));
+    terminal::print(&text)?;
+    Ok(exit(&[held]))
+}
+
+/// The guest that the command line describes.
+pub fn open(
+    kernel: &Path,
+    modules: Option<&Path>,
+    machine: &cli::Machine,
+) -> Result<Guest, Failure> {
+    let parts = vm::Machine {
+        memory: u32::try_from(machine.memory >> 20).unwrap_or(u32::MAX),
+        cpus: machine.cpus,
+        append: machine.append.clone(),
+    };
+    Guest::open(kernel, modules, parts, machine.timeout).map_err(Failure::Input)
+}
+
+/// The kernel of the model that a guest is held against, and why this one.
+pub fn profile(guest: &Guest, word: Option<&str>) -> Result<(Profile, String), Failure> {
+    if let Some(word) = word {
+        return Ok((input::profile(word)?, "-k".into()));
+    }
+    let image = &guest.image;
+    let mapped = release::profile(&image.release, &image.version, "x86_64").ok_or_else(|| {
+        Failure::Input(format!(
+            "no kernel of the model is like {} ({}); say which with -k",
+            guest.kernel,
+            if image.release.is_empty() {
+                "it does not tell its release"
+            } else {
+                &image.release
+            }
+        ))
+    })?;
+    Ok((input::profile(&mapped.profile)?, mapped.why))
+}
+
+/// How tests run in a guest: everything there is cowherd's.
+pub fn options(runs: &cli::Runs, profile: &Profile) -> Options {
+    Options {
+        runs: runs.runs,
+        orders: runs.orders,
+        free: runs.free,
+        seed: runs.seed,
+        reach: Reach::System,
+        profile: profile.name.clone(),
+        // The guest has a limit for each test instead.
+        seconds: u64::from(u32::MAX),
+    }
+}
+
+/// Runs tests in the guest.
+pub fn boot(
+    guest: &Guest,
+    accelerator: &mut Accelerator,
+    tests: &[Loaded],
+    options: &Options,
+) -> Result<Session, Failure> {
+    let source = |test: &Loaded| Source {
+        name: test.source.clone(),
+        text: test.text.clone(),
+    };
+    let sources: Vec<Source> = tests.iter().map(source).collect();
+    let meter = Meter::new(tests.len());
+    let mut watch = |event: Event| match event {
+        Event::Boot(accelerator) => {
+            meter.doing(&format!(
+                "{} boots with {}",
+                guest.kernel,
+                accelerator.name()
+            ));
+        }
+        Event::Begin(test) => meter.done(&format!("{} in {}", tests[test].test.name, guest.kernel)),
+    };
+    vm::run(guest, accelerator, &sources, options, &mut watch, &STOP).map_err(Failure::Machine)
+}
+
+/// Holds what the guest gave against the model.
+pub fn hold(
+    guest: &Guest,
+    session: &Session,
+    profile: &Profile,
+    why: String,
+    options: &Options,
+) -> Held {
+    let (release, version) = match &session.hello {
+        Some(hello) => (hello.release.clone(), hello.version.clone()),
+        None => (guest.image.release.clone(), guest.image.version.clone()),
+    };
+    Held {
+        name: release.clone(),
+        release,
+        version,
+        profile: profile.name.clone(),
+        why,
+        notes: held::notes(session),
+        tests: held::hold(session, profile, options),
+    }
+}
+
+/// What the model forbids and a kernel did decides, or a bug that a kernel found in itself; then what was not seen to its end; then whether anything ran.
+pub fn exit(kernels: &[Held]) -> Exit {
+    let all = || kernels.iter().flat_map(|kernel| &kernel.tests);
+    let wrong = |tested: &Tested| {
+        let broken = tested
+            .complaint()
+            .is_some_and(|c| c.severity == Severity::Broken);
+        broken || tested.verdict() == Some(Verdict::Unsound)
+    };
+    let undetermined = |tested: &Tested| match tested {
+        Tested::Judged { judged, .. } => judged.unfollowed > 0,
+        Tested::Died { .. } | Tested::NotRun => true,
+    };
+    let idle =
+        |tested: &Tested| matches!(tested.verdict(), Some(Verdict::Skipped | Verdict::NoResult));
+    if all().any(wrong) {
+        Exit::Differs
+    } else if all().any(undetermined) {
+        Exit::Undetermined
+    } else if all().all(idle) {
+        Exit::NothingRan
+    } else {
+        Exit::Fine
+    }
+}

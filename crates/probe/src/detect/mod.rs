@@ -1,0 +1,1 @@
+//! Which kernel is this? A source tree, an image or a running system as a profile.

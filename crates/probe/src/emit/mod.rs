@@ -1,0 +1,1 @@
+//! A test as a C program that stands alone.

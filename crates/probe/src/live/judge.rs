@@ -1,0 +1,467 @@
+//! What a test showed, held against the model.
+//!
+//! A directed run is followed turn by turn: the set of states that the model may be in goes through each turn, and what was seen cuts it down. Where nothing is
+//! left, the machine did what the model forbids. The final state has to be one of those that are left; that of a free run, one of all.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cowherd_litmus::ast::Test;
+use cowherd_model::check::{self, Search, check};
+use cowherd_model::kernels::Profile;
+use cowherd_model::observe::Observable;
+use cowherd_model::predict::{Belief, Predictor, TooMany, Turn, View, orders};
+use cowherd_model::program::JUNK;
+use serde::{Deserialize, Serialize};
+
+use super::directed::Trace;
+use super::runner::LIMIT;
+use super::{Options, TestResult};
+
+/// States of the search over every interleaving at most.
+const SEARCH: u64 = 400_000;
+/// States of all beliefs of one order at most, where nothing seen cuts them down.
+const GRAIN: usize = 20_000;
+
+/// What came of the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Verdict {
+    /// It did not run.
+    Skipped,
+    /// No run gave a result.
+    NoResult,
+    /// Everything that was seen is allowed. What the condition asks for is never the case, cannot be told from outside, or is not asked for.
+    Sound,
+    /// Everything that was seen is allowed; what the condition asks for was not seen, though the model allows it.
+    NotWitnessed,
+    /// Everything that was seen is allowed, and what the condition asks for was seen.
+    Witnessed,
+    /// Something was seen that the model forbids.
+    Unsound,
+}
+
+impl Verdict {
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Skipped => "skipped",
+            Verdict::NoResult => "no result",
+            Verdict::Sound => "sound",
+            Verdict::NotWitnessed => "not witnessed",
+            Verdict::Witnessed => "witnessed",
+            Verdict::Unsound => "UNSOUND",
+        }
+    }
+}
+
+/// One distinct final state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// As herd writes it: `A:x[0]=0; P0:r0=1;`.
+    pub state: String,
+    /// How often it was seen.
+    pub times: u32,
+    /// Does the proposition of the condition hold? None: it cannot be told from outside.
+    pub satisfies: Option<bool>,
+}
+
+/// Something that the model forbids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forbidden {
+    /// The turns, one a line, the last of them the one after which it was seen.
+    pub turns: Vec<String>,
+    /// What was seen.
+    pub seen: String,
+    /// What the model allows there.
+    pub allowed: Vec<String>,
+    /// How often.
+    pub times: u32,
+}
+
+/// A test held against the model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Judged {
+    /// The test.
+    pub name: String,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Why it was skipped, or not witnessed, where that is known.
+    pub reason: Option<String>,
+    /// What stood in for what.
+    pub notes: Vec<String>,
+    /// The condition, as it ran.
+    pub condition: String,
+    /// How often the proposition holds in the model, over all interleavings; `Unknown` where the search was cut short.
+    pub model: String,
+    /// The same over the runs.
+    pub observed: String,
+    /// The final states.
+    pub states: Vec<Seen>,
+    /// Orders that were forced.
+    pub orders: usize,
+    /// Were there more?
+    pub sampled: bool,
+    /// Runs that gave a result.
+    pub runs: u32,
+    /// Runs that gave none, and why.
+    pub no_result: Vec<(String, u32)>,
+    /// What the model forbids.
+    pub forbidden: Vec<Forbidden>,
+    /// Runs that came to too many states to be followed.
+    pub unfollowed: u32,
+}
+
+/// Holds a result against the model of a kernel.
+pub fn judge(result: &TestResult, profile: &Profile, options: &Options) -> Judged {
+    let mut judged = Judged {
+        name: result.name.clone(),
+        verdict: Verdict::Skipped,
+        reason: result.skipped.clone(),
+        notes: result.notes.clone(),
+        condition: String::new(),
+        model: "-".into(),
+        observed: "-".into(),
+        states: Vec::new(),
+        orders: result.orders,
+        sampled: result.sampled,
+        runs: 0,
+        no_result: result.no_result.clone(),
+        forbidden: Vec::new(),
+        unfollowed: 0,
+    };
+    if result.skipped.is_some() {
+        return judged;
+    }
+    let test = match cowherd_litmus::parse(&result.name, &result.ran) {
+        Ok(test) => test,
+        Err(errors) => {
+            judged.reason = Some(format!("the test as it ran does not parse: {errors:?}"));
+            judged.verdict = Verdict::NoResult;
+            return judged;
+        }
+    };
+    let predictor = match Predictor::new(&test, profile, LIMIT) {
+        Ok(predictor) => predictor,
+        Err(refused) => {
+            judged.reason = Some(format!("the model does not run it: {refused}"));
+            return judged;
+        }
+    };
+    judged.condition = test.show(&test.condition).to_string();
+    let mut tracker = Tracker::new(&predictor, &test);
+    let mut states: BTreeMap<String, Seen> = BTreeMap::new();
+    let mut note = |state: String, times: u32, satisfies: Option<bool>| {
+        let seen = states.entry(state.clone()).or_insert(Seen {
+            state,
+            times: 0,
+            satisfies,
+        });
+        seen.times += times;
+        seen.satisfies = if seen.satisfies == satisfies {
+            satisfies
+        } else {
+            None
+        };
+    };
+    for (trace, times) in &result.traces {
+        judged.runs += times;
+        let satisfies = match tracker.follow(trace) {
+            Ok(Ok(satisfies)) => satisfies,
+            Ok(Err(mut forbidden)) => {
+                forbidden.times = *times;
+                judged.forbidden.push(forbidden);
+                None
+            }
+            Err(TooMany) => {
+                judged.unfollowed += times;
+                None
+            }
+        };
+        note(tracker.text(&trace.outcome), *times, satisfies);
+    }
+    let run = model(&test, profile);
+    let all = whole(&test, profile);
+    for (outcome, times) in &result.free {
+        judged.runs += times;
+        let satisfies = match &all {
+            Some((program, outcomes)) => {
+                let agreeing: Vec<&Vec<u8>> =
+                    outcomes.iter().filter(|o| agrees(o, outcome)).collect();
+                if agreeing.is_empty() {
+                    judged.forbidden.push(Forbidden {
+                        turns: vec!["threads ran freely".into()],
+                        seen: tracker.text(outcome),
+                        allowed: outcomes
+                            .iter()
+                            .take(8)
+                            .map(|o| program.outcome_names(o).join("; "))
+                            .collect(),
+                        times: *times,
+                    });
+                }
+                unanimous(
+                    agreeing
+                        .iter()
+                        .map(|o| program.satisfies(&test.condition.prop, o)),
+                )
+            }
+            None => {
+                judged.unfollowed += times;
+                None
+            }
+        };
+        note(tracker.text(outcome), *times, satisfies);
+    }
+    judged.states = states.into_values().collect();
+    conclude(&mut judged, &test, &predictor, run, options);
+    judged
+}
+
+fn conclude(
+    judged: &mut Judged,
+    test: &Test,
+    predictor: &Predictor,
+    run: Option<check::Verdict>,
+    options: &Options,
+) {
+    judged.model = run.map_or("-".into(), |v| v.word().into());
+    let yes = judged.states.iter().any(|s| s.satisfies == Some(true));
+    let no = judged.states.iter().any(|s| s.satisfies == Some(false));
+    judged.observed = match (yes, no) {
+        (true, true) => "Sometimes",
+        (true, false) => "Always",
+        (false, true) => "Never",
+        (false, false) => "-",
+    }
+    .into();
+    judged.verdict = if !judged.forbidden.is_empty() {
+        Verdict::Unsound
+    } else if judged.runs == 0 {
+        judged.reason = judged.no_result.first().map(|(why, _)| why.clone());
+        Verdict::NoResult
+    } else if yes {
+        Verdict::Witnessed
+    } else if run == Some(check::Verdict::Never) {
+        Verdict::Sound
+    } else if !no {
+        judged.reason = Some("what the condition asks for cannot be told from outside".into());
+        Verdict::Sound
+    } else {
+        judged.reason = Some(why_not_seen(test, predictor, options).into());
+        Verdict::NotWitnessed
+    };
+}
+
+/// Why an outcome that the model allows was not seen: does any order of whole calls show it?
+fn why_not_seen(test: &Test, predictor: &Predictor, options: &Options) -> &'static str {
+    match at_call_grain(test, predictor, options) {
+        Ok(true) => "allowed at the grain of calls, by a choice that the kernel did not take",
+        Ok(false) if orders(predictor, options.orders, options.seed).sampled => {
+            "not in the orders that were tried, at the grain of calls"
+        }
+        Ok(false) => "needs an interleaving inside a call",
+        Err(TooMany) => "not known: there are too many states at the grain of calls",
+    }
+}
+
+/// May any of the orders, call by call, end so that the proposition holds?
+pub fn at_call_grain(
+    test: &Test,
+    predictor: &Predictor,
+    options: &Options,
+) -> Result<bool, TooMany> {
+    let mut stack: Vec<(Turn, Belief)> = Vec::new();
+    for order in orders(predictor, options.orders, options.seed).orders {
+        let common = stack
+            .iter()
+            .zip(&order)
+            .take_while(|((turn, _), o)| turn == *o)
+            .count();
+        stack.truncate(common);
+        for &turn in &order[common..] {
+            let mut belief = stack
+                .last()
+                .map_or_else(|| predictor.start(), |(_, b)| b.clone());
+            belief.look_away(predictor);
+            let next = predictor.turn(&belief, turn)?;
+            if next.len() > GRAIN {
+                return Err(TooMany);
+            }
+            stack.push((turn, next));
+        }
+        let outcomes = stack
+            .last()
+            .map_or_else(|| predictor.start(), |(_, b)| b.clone())
+            .outcomes(predictor);
+        if outcomes
+            .iter()
+            .any(|o| predictor.program.satisfies(&test.condition.prop, o))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// How often the proposition holds in the model.
+fn model(test: &Test, profile: &Profile) -> Option<check::Verdict> {
+    let mut bare = test.clone();
+    bare.locations.clear();
+    let search = Search {
+        max_states: Some(SEARCH),
+        ..Search::default()
+    };
+    check(&bare, profile, &search).ok().map(|run| run.verdict)
+}
+
+/// Every final state of the model, if the search comes to its end.
+fn whole(
+    test: &Test,
+    profile: &Profile,
+) -> Option<(cowherd_model::program::Program, Vec<Vec<u8>>)> {
+    let search = Search {
+        max_states: Some(SEARCH),
+        ..Search::default()
+    };
+    let run = check(test, profile, &search).ok()?;
+    let complete = run.ended == cowherd_explore::Ended::Complete;
+    let program = cowherd_model::lower::lower(test, profile, true).ok()?;
+    complete.then(|| (program, run.outcomes.into_iter().map(|o| o.bytes).collect()))
+}
+
+/// Follows traces, and remembers how far beginnings led.
+struct Tracker<'p> {
+    predictor: &'p Predictor,
+    test: &'p Test,
+    /// Observables that are shown: those of the condition, and registers.
+    shown: Vec<usize>,
+    known: HashMap<(Vec<Turn>, Vec<View>), Result<Belief, Forbidden>>,
+}
+
+impl<'p> Tracker<'p> {
+    fn new(predictor: &'p Predictor, test: &'p Test) -> Tracker<'p> {
+        let program = &predictor.program;
+        let mut asked = BTreeSet::new();
+        test.condition.prop.atoms(&mut |atom| {
+            let observable = program.observable_of(&atom.kind);
+            asked.extend(observable.and_then(|o| program.observables.iter().position(|&x| x == o)));
+        });
+        let register = |n: &usize| matches!(program.observables[*n], Observable::Reg(_));
+        let shown = (0..program.observables.len()).filter(|n| asked.contains(n) || register(n));
+        Tracker {
+            predictor,
+            test,
+            shown: shown.collect(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Does the model allow a trace? If so: does the proposition hold in its end, where that can be told?
+    fn follow(&mut self, trace: &Trace) -> Result<Result<Option<bool>, Forbidden>, TooMany> {
+        let p = self.predictor;
+        let mut belief = p.start();
+        for n in 0..trace.turns.len() {
+            let key = (trace.turns[..=n].to_vec(), trace.views[..=n].to_vec());
+            let next = match self.known.get(&key) {
+                Some(known) => known.clone(),
+                None => {
+                    let next = p.turn(&belief, trace.turns[n])?;
+                    let allowed = next.views(p);
+                    let mut kept = next;
+                    let next = if kept.keep(p, &trace.views[n]) {
+                        Ok(kept)
+                    } else {
+                        let seen = trace.views[n].text(&p.program);
+                        let allowed: BTreeSet<String> =
+                            allowed.iter().map(|v| v.text(&p.program)).collect();
+                        Err(self.forbidden(&trace.turns[..=n], seen, allowed))
+                    };
+                    self.known.insert(key, next.clone());
+                    next
+                }
+            };
+            match next {
+                Ok(next) => belief = next,
+                Err(forbidden) => return Ok(Err(forbidden)),
+            }
+        }
+        let outcomes = belief.outcomes(p);
+        let agreeing: Vec<&Vec<u8>> = outcomes
+            .iter()
+            .filter(|o| agrees(o, &trace.outcome))
+            .collect();
+        if agreeing.is_empty() {
+            let all = |o: &Vec<u8>| p.program.outcome_names(o).join("; ");
+            let seen = self.names(&trace.outcome, 0..trace.outcome.len());
+            let allowed = outcomes.iter().take(12).map(all).collect();
+            return Ok(Err(self.forbidden(&trace.turns, seen, allowed)));
+        }
+        let prop = &self.test.condition.prop;
+        Ok(Ok(unanimous(
+            agreeing.iter().map(|o| p.program.satisfies(prop, o)),
+        )))
+    }
+
+    fn forbidden(&self, turns: &[Turn], seen: String, allowed: BTreeSet<String>) -> Forbidden {
+        Forbidden {
+            turns: told(self.predictor, turns),
+            seen,
+            allowed: allowed.into_iter().collect(),
+            times: 1,
+        }
+    }
+
+    /// A final state as herd writes it.
+    fn text(&self, outcome: &[Option<u8>]) -> String {
+        self.names(outcome, self.shown.iter().copied())
+    }
+
+    fn names(&self, outcome: &[Option<u8>], which: impl Iterator<Item = usize>) -> String {
+        let bytes: Vec<u8> = outcome.iter().map(|b| b.unwrap_or(0)).collect();
+        let names = self.predictor.program.outcome_names(&bytes);
+        let name = |n: usize| match outcome[n] {
+            Some(_) => format!("{};", names[n]),
+            None => {
+                let name = names[n].trim_start_matches('~');
+                format!("{}=?;", name.split('=').next().unwrap_or(name))
+            }
+        };
+        which.map(name).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Turns as the test's own statements.
+pub fn told(predictor: &Predictor, turns: &[Turn]) -> Vec<String> {
+    let program = &predictor.program;
+    let mut at = vec![0; program.tasks.len()];
+    let mut told = Vec::new();
+    for turn in turns {
+        told.push(match *turn {
+            Turn::Complete(io) => format!("transfer {io} completes"),
+            Turn::Task(task) => {
+                let op = at[task];
+                at[task] = predictor.end(task, op);
+                let stmt = program.tasks[task].stmts.get(op);
+                format!(
+                    "{}: {}",
+                    program.tasks[task].name,
+                    stmt.map_or("", |s| s.text.as_str())
+                )
+            }
+        });
+    }
+    told
+}
+
+/// May a final state of the model be the one that was seen? Junk may be anything.
+fn agrees(model: &[u8], seen: &[Option<u8>]) -> bool {
+    model
+        .iter()
+        .zip(seen)
+        .all(|(&m, s)| m == JUNK || s.is_none_or(|s| s == m))
+}
+
+/// What all say, if they all say the same.
+fn unanimous(mut all: impl Iterator<Item = bool>) -> Option<bool> {
+    let first = all.next()?;
+    all.all(|other| other == first).then_some(first)
+}

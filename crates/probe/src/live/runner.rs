@@ -1,0 +1,178 @@
+//! Runs tests, one after the other, in the process that the supervisor made for that.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use cowherd_litmus::ast::Test;
+use cowherd_model::kernels::Kernels;
+use cowherd_model::predict::{Predictor, orders};
+
+use super::directed::{NoResult, Run};
+use super::fuse;
+use super::machine::Machine;
+use super::plan::{Plan, plan, transfers};
+use super::{Options, Reach, TestResult, sys, system, world};
+
+/// States of one turn at most, when turns are predicted.
+pub const LIMIT: usize = 200_000;
+/// A run whose start failed is tried so often.
+const TRIES: u32 = 5;
+
+/// What tests run with.
+pub struct Runner {
+    options: Options,
+    machine: Machine,
+    folder: PathBuf,
+    fuses: Vec<fuse::File>,
+    deadline: Instant,
+}
+
+impl Runner {
+    /// Looks around, and settles on a CPU. `folder` is for mount points.
+    pub fn new(options: &Options, folder: &Path) -> io::Result<Runner> {
+        let machine = Machine::look(options.reach);
+        if options.reach == Reach::System {
+            system::settings()?;
+        }
+        // Who drains LRU batches drains those of one CPU: so everybody is on one.
+        sys::pin_to_cpu(sys::first_cpu())?;
+        sys::map(world::scratch(), None)?;
+        world::write(world::scratch(), 1);
+        Ok(Runner {
+            options: options.clone(),
+            machine,
+            folder: folder.into(),
+            fuses: Vec::new(),
+            deadline: Instant::now() + Duration::from_secs(options.seconds),
+        })
+    }
+
+    /// Runs a test, or says why it cannot.
+    pub fn run(&mut self, test: &Test) -> TestResult {
+        let skipped = |why: String| TestResult {
+            name: test.name.clone(),
+            skipped: Some(why),
+            ..TestResult::default()
+        };
+        if Instant::now() > self.deadline {
+            return skipped(format!(
+                "the {} s of this run are over",
+                self.options.seconds
+            ));
+        }
+        let plan = match plan(test, &self.machine) {
+            Ok(plan) => plan,
+            Err(why) => return skipped(why),
+        };
+        // What orders there are does not depend on the kernel.
+        let profile = match Kernels::shipped().profile(&self.options.profile) {
+            Ok(composed) => composed.profile,
+            Err(error) => return skipped(error.to_string()),
+        };
+        let predictor = match Predictor::new(&plan.test, &profile, LIMIT) {
+            Ok(predictor) => predictor,
+            Err(refused) => return skipped(format!("the model does not run it: {refused}")),
+        };
+        match self.measure(&plan, &predictor) {
+            Ok(mut result) => {
+                result.name = test.name.clone();
+                result.ran = plan.test.to_string();
+                result.notes = plan.notes;
+                result
+            }
+            Err(error) => skipped(error.to_string()),
+        }
+    }
+
+    fn measure(&mut self, plan: &Plan, predictor: &Predictor) -> io::Result<TestResult> {
+        while self.fuses.len() < transfers(&plan.test) {
+            let folder = self.folder.join(format!("fuse{}", self.fuses.len()));
+            self.fuses
+                .push(fuse::File::mount(&folder).map_err(|e| because("FUSE", e))?);
+        }
+        let orders = orders(predictor, self.options.orders, self.options.seed);
+        let mut traces = Counted::default();
+        let mut no_result = Counted::default();
+        for order in &orders.orders {
+            for _ in 0..self.options.runs {
+                let trace = self.attempt(plan, predictor, None, |run| run.directed(order))?;
+                match trace {
+                    Ok(trace) => traces.add(trace),
+                    Err(why) => no_result.add(why.to_string()),
+                }
+                if Instant::now() > self.deadline {
+                    break;
+                }
+            }
+        }
+        let mut free = Counted::default();
+        for n in 0..self.options.free {
+            let seed = self
+                .options
+                .seed
+                .wrapping_mul(0x9e37_79b9)
+                .wrapping_add(u64::from(n));
+            match self.attempt(plan, predictor, Some(20_000), |run| run.free(seed))? {
+                Ok(outcome) => free.add(outcome),
+                Err(why) => no_result.add(why.to_string()),
+            }
+        }
+        Ok(TestResult {
+            orders: orders.orders.len(),
+            sampled: orders.sampled,
+            traces: traces.0,
+            free: free.0,
+            no_result: no_result.0,
+            ..TestResult::default()
+        })
+    }
+
+    /// One run. A start that failed is tried again: a page may have been in use for a moment.
+    fn attempt<T>(
+        &self,
+        plan: &Plan,
+        predictor: &Predictor,
+        delays: Option<u32>,
+        go: impl Fn(Run) -> Result<T, NoResult>,
+    ) -> io::Result<Result<T, NoResult>> {
+        let mut tries = 0;
+        loop {
+            if let Some(swap) = plan.swap
+                && self.machine.own_swap.contains(&swap)
+            {
+                system::swap_on(swap).map_err(|e| because("a swap area", e))?;
+            }
+            tries += 1;
+            match Run::prepare(plan, predictor, &self.fuses, delays).and_then(&go) {
+                Err(NoResult::Start(_)) if tries < TRIES => {}
+                result => return Ok(result),
+            }
+        }
+    }
+}
+
+fn because(what: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}
+
+/// Things and how often they came, in the order in which they came first.
+struct Counted<T>(Vec<(T, u32)>, HashMap<T, usize>);
+
+impl<T> Default for Counted<T> {
+    fn default() -> Self {
+        Counted(Vec::new(), HashMap::new())
+    }
+}
+
+impl<T: Hash + Eq + Clone> Counted<T> {
+    fn add(&mut self, thing: T) {
+        let at = *self.1.entry(thing.clone()).or_insert(self.0.len());
+        if at == self.0.len() {
+            self.0.push((thing, 0));
+        }
+        self.0[at].1 += 1;
+    }
+}

@@ -1,0 +1,172 @@
+//! Three processes, so that nothing is left behind whoever of them is killed.
+//!
+//! The *main* process holds a leash and reads results. The *supervisor* holds the list of what has to be put back, and waits: when the runner is gone, or
+//! the leash is cut because the main process is gone, it ends the runner and puts back. The *runner* is the first process of a PID namespace and a mount
+//! namespace of its own, so every process of a test dies with it, and no mount is seen by anybody else. If it is the supervisor that is
+//! killed, the kernel kills the runner, and the main process puts back.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use cowherd_litmus::ast::Test;
+use nix::mount::{MsFlags, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, pipe};
+
+use super::runner::Runner;
+use super::undo::{self, Undo, Which};
+use super::{Options, TestResult};
+
+/// Runs tests, and hands over each result as it comes. Puts everything back before it returns.
+///
+/// The caller has no other thread: processes are forked.
+pub fn run_all(
+    tests: &[Test],
+    options: &Options,
+    mut each: impl FnMut(TestResult),
+) -> io::Result<()> {
+    undo::share()?;
+    let (leash, held) = pipe()?;
+    let (results, report) = pipe()?;
+    // SAFETY: the caller has no other thread.
+    let supervisor = match unsafe { fork() }? {
+        ForkResult::Child => {
+            drop(held);
+            drop(results);
+            supervise(tests, options, leash, report)
+        }
+        ForkResult::Parent { child } => child,
+    };
+    drop(leash);
+    drop(report);
+    let mut failure = None;
+    for line in BufReader::new(File::from(results)).lines() {
+        match serde_json::from_str(&line?) {
+            Ok(Line::Result(result)) => each(*result),
+            Ok(Line::Failed(why)) => failure = Some(why),
+            Err(error) => failure = Some(format!("a garbled result: {error}")),
+        }
+    }
+    let status = waitpid(supervisor, None)?;
+    drop(held);
+    if !matches!(status, WaitStatus::Exited(_, _)) {
+        undo::all(Which::All);
+        failure.get_or_insert(format!(
+            "the supervisor did not come to its end: {status:?}"
+        ));
+    }
+    match failure {
+        Some(why) => Err(io::Error::other(why)),
+        None => Ok(()),
+    }
+}
+
+/// A line of the runner's report.
+#[derive(serde::Serialize, serde::Deserialize)]
+enum Line {
+    Result(Box<TestResult>),
+    Failed(String),
+}
+
+fn supervise(tests: &[Test], options: &Options, leash: OwnedFd, report: OwnedFd) -> ! {
+    // A Ctrl-C is for the main process; when that is gone, the leash tells.
+    for ignored in [
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+    ] {
+        // SAFETY: to ignore a signal needs no handler.
+        let _ = unsafe { signal(ignored, SigHandler::SigIgn) };
+    }
+    let folder = std::env::temp_dir().join(format!("cowherd-{}", std::process::id()));
+    undo::push(Undo::Folder(folder.clone()));
+    let status = match start(tests, options, folder, &report) {
+        Ok(runner) => {
+            drop(report);
+            watch(runner, &leash)
+        }
+        Err(error) => {
+            tell(&report, &Line::Failed(error.to_string()));
+            1
+        }
+    };
+    undo::all(Which::All);
+    // SAFETY: does not return.
+    unsafe { libc::_exit(status) }
+}
+
+/// Makes the runner, in namespaces of its own.
+fn start(tests: &[Test], options: &Options, folder: PathBuf, report: &OwnedFd) -> io::Result<Pid> {
+    fs::create_dir_all(&folder)?;
+    // SAFETY: only reads the caller's id.
+    let root = unsafe { libc::geteuid() } == 0;
+    if root {
+        unshare(CloneFlags::CLONE_NEWPID)?;
+    }
+    // SAFETY: the supervisor has no other thread.
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            let ended = run(tests, options, &folder, report, root);
+            if let Err(error) = ended {
+                tell(report, &Line::Failed(error.to_string()));
+            }
+            super::world::end()
+        }
+    }
+}
+
+fn run(
+    tests: &[Test],
+    options: &Options,
+    folder: &std::path::Path,
+    report: &OwnedFd,
+    root: bool,
+) -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    if root {
+        // Of its own, so that the supervisor, which removes the folder, sees no mount in it.
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        let none = None::<&str>;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+        mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none)?;
+    }
+    let mut runner = Runner::new(options, folder)?;
+    for test in tests {
+        let result = runner.run(test);
+        tell(report, &Line::Result(Box::new(result)));
+    }
+    Ok(())
+}
+
+/// Waits for the end of the runner, or of the main process. The exit status to give.
+fn watch(runner: Pid, leash: &OwnedFd) -> i32 {
+    loop {
+        match waitpid(runner, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => {}
+            Ok(WaitStatus::Exited(_, status)) => return status,
+            _ => return 1,
+        }
+        let mut fds = [PollFd::new(leash.as_fd(), PollFlags::POLLIN)];
+        let cut = poll(&mut fds, PollTimeout::from(20u16)).is_ok_and(|n| n > 0);
+        if cut {
+            let _ = kill(runner, Signal::SIGKILL);
+            let _ = waitpid(runner, None);
+            return 1;
+        }
+    }
+}
+
+fn tell(report: &OwnedFd, line: &Line) {
+    let text = serde_json::to_string(line).unwrap_or_default() + "\n";
+    if let Ok(clone) = report.try_clone() {
+        // Nobody may listen any more.
+        let _ = File::from(clone).write_all(text.as_bytes());
+    }
+}

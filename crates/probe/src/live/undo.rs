@@ -1,0 +1,198 @@
+//! What has to be put back, in memory that outlives the process that changed it: the runner notes, a supervisor puts back when the runner is gone,
+//! however it went.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use super::sys::result;
+
+/// One thing to put back. Each may be done when there is nothing to put back: it is noted before the change is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Undo {
+    /// swapoff.
+    Swapoff(PathBuf),
+    /// Removes a zram device.
+    Zram(u32),
+    /// Detaches a loop device.
+    Loop(PathBuf),
+    /// Removes a file.
+    File(PathBuf),
+    /// Removes a folder of ours and what is in it.
+    Folder(PathBuf),
+    /// Writes what a setting was.
+    Write(String, String),
+}
+
+/// What to put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The swap area.
+    Swap,
+    /// All.
+    All,
+}
+
+const ROOM: usize = 64 * 1024;
+
+/// The list: a length, and lines of JSON.
+struct List {
+    at: *mut u8,
+}
+
+// SAFETY: the mapping stays for the life of the process. One process writes; others read when it is gone.
+unsafe impl Send for List {}
+// SAFETY: as above.
+unsafe impl Sync for List {}
+
+static LIST: OnceLock<List> = OnceLock::new();
+
+/// Makes the list. Processes forked from here on have it in common.
+pub fn share() -> io::Result<()> {
+    // SAFETY: a new shared mapping, placed by the kernel, aliases nothing.
+    let at = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            ROOM,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if at == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    let _ = LIST.set(List { at: at.cast() });
+    Ok(())
+}
+
+impl List {
+    fn length(&self) -> &AtomicU32 {
+        // SAFETY: the mapping is aligned and begins with the length.
+        unsafe { AtomicU32::from_ptr(self.at.cast()) }
+    }
+
+    fn read(&self) -> Vec<Undo> {
+        let length = (self.length().load(Ordering::SeqCst) as usize).min(ROOM - 4);
+        // SAFETY: so many bytes were written behind the length.
+        let bytes = unsafe { std::slice::from_raw_parts(self.at.add(4), length) };
+        let text = String::from_utf8_lossy(bytes);
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    fn write(&self, list: &[Undo]) {
+        let mut text = String::new();
+        for undo in list {
+            text.push_str(&serde_json::to_string(undo).unwrap_or_default());
+            text.push('\n');
+        }
+        let bytes = &text.as_bytes()[..text.len().min(ROOM - 4)];
+        // SAFETY: there is room for so many bytes; whoever reads sees the old or the new length.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at.add(4), bytes.len()) };
+        self.length().store(bytes.len() as u32, Ordering::SeqCst);
+    }
+}
+
+/// Notes a change that is about to be made.
+pub fn push(undo: Undo) {
+    if let Some(list) = LIST.get() {
+        let mut all = list.read();
+        all.push(undo);
+        list.write(&all);
+    }
+}
+
+/// The same, unless the place is noted already: the first note is what it was.
+pub fn push_once(undo: Undo) {
+    let known = |other: &Undo| match (other, &undo) {
+        (Undo::Write(a, _), Undo::Write(b, _)) => a == b,
+        (a, b) => a == b,
+    };
+    if LIST
+        .get()
+        .is_some_and(|list| !list.read().iter().any(known))
+    {
+        push(undo);
+    }
+}
+
+/// Puts back, the last change first. What cannot be put back is told.
+pub fn all(which: Which) {
+    let Some(list) = LIST.get() else { return };
+    let mut rest = list.read();
+    let mut kept = Vec::new();
+    while let Some(undo) = rest.pop() {
+        if which == Which::Swap && matches!(undo, Undo::Write(..) | Undo::Folder(_)) {
+            kept.insert(0, undo);
+            continue;
+        }
+        if let Err(error) = put_back(&undo) {
+            eprintln!("cowherd: {undo:?} was not put back: {error}");
+        }
+    }
+    list.write(&kept);
+}
+
+fn put_back(undo: &Undo) -> io::Result<()> {
+    match undo {
+        // EINVAL: it is not on.
+        Undo::Swapoff(path) => unless(libc::EINVAL, swapoff(path)),
+        Undo::Zram(number) => {
+            if !Path::new(&format!("/sys/block/zram{number}")).exists() {
+                return Ok(());
+            }
+            retry(|| fs::write("/sys/class/zram-control/hot_remove", number.to_string()))
+        }
+        Undo::Loop(path) => {
+            const LOOP_CLR_FD: u64 = 0x4c01;
+            let device = fs::File::open(path)?;
+            // SAFETY: takes no argument.
+            let done = result(unsafe {
+                libc::ioctl(
+                    std::os::fd::AsRawFd::as_raw_fd(&device),
+                    LOOP_CLR_FD as libc::Ioctl,
+                    0,
+                )
+            });
+            unless(libc::ENXIO, done.map(drop))
+        }
+        Undo::File(path) => unless(libc::ENOENT, fs::remove_file(path)),
+        Undo::Folder(path) => unless(libc::ENOENT, fs::remove_dir_all(path)),
+        Undo::Write(path, text) => fs::write(path, text),
+    }
+}
+
+/// A device may be busy for a moment: somebody looks at every new one.
+fn retry(act: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    for _ in 0..100 {
+        match act() {
+            Err(e) if e.raw_os_error() == Some(libc::EBUSY) => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            done => return done,
+        }
+    }
+    act()
+}
+
+fn unless(errno: i32, done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(e) if e.raw_os_error() == Some(errno) => Ok(()),
+        done => done,
+    }
+}
+
+/// swapoff of an area.
+pub fn swapoff(path: &Path) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;
+    // SAFETY: the path ends with a zero.
+    result(unsafe { libc::swapoff(path.as_ptr()) }).map(drop)
+}
