@@ -1,1 +1,7 @@
-//! Which kernel is this? A source tree, an image or a running system as a profile.
+//! Which kernel is this, as a profile: of a source tree ([`source`]), of an image or of the running system ([`release`]).
+
+pub mod look;
+pub mod release;
+pub mod source;
+mod text;
+pub mod tree;
