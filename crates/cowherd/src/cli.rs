@@ -54,6 +54,7 @@ pub enum Command {
     List(List),
     Kernels(Kernels),
     Features(Features),
+    Detect(Detect),
     Completions(Completions),
     Man(Man),
 }
@@ -350,6 +351,41 @@ pub struct Features {
     /// A feature, by name or by commit.
     #[arg(value_name = "NAME|COMMIT")]
     pub name: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which kernel is this, as a profile?
+///
+/// Of a source tree: every feature is looked for, and told with the line that decided; the answer is the known kernel that differs least,
+/// with what differs, as an expression for -k. Of the running kernel or an image: by the release that it names.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cowherd detect --source ~/src/linux
+      Before or after a backport: what does the tree have, and what does that make it?
+  cowherd detect --source ~/src/linux --arch riscv
+  cowherd detect
+      The kernel that runs here.
+  cowherd detect --kernel /boot/vmlinuz-6.1.0-50-amd64
+  cowherd check -k $(cowherd detect --source ~/src/linux --brief)")]
+pub struct Detect {
+    /// A Linux source tree.
+    #[arg(long, value_name = "DIR", group = "of")]
+    pub source: Option<PathBuf>,
+    /// The running kernel; what is asked when nothing else is.
+    #[arg(long, group = "of")]
+    pub running: bool,
+    /// A kernel image: vmlinuz (bzImage), or one that is not compressed.
+    #[arg(long, value_name = "IMAGE", group = "of")]
+    pub kernel: Option<PathBuf>,
+    /// The architecture. Default: x86-64 for a tree and an image, this machine's for the running kernel.
+    #[arg(long, value_name = "ARCH")]
+    pub arch: Option<String>,
+    /// Only the expression.
+    #[arg(long, conflicts_with = "json")]
+    pub brief: bool,
     /// As JSON.
     #[arg(long)]
     pub json: bool,

@@ -2,6 +2,7 @@
 
 mod bless;
 mod check;
+mod detect;
 mod explain;
 mod features;
 mod fmt;
@@ -23,6 +24,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::List(args) => list::run(&args),
         Command::Kernels(args) => kernels::run(&args),
         Command::Features(args) => features::run(&args),
+        Command::Detect(args) => detect::run(&args),
         Command::Completions(args) => print::completions(&args),
         Command::Man(args) => print::man(&args),
         Command::Replay(args) => replay::run(&args),

@@ -30,7 +30,9 @@ pub struct Clue {
 impl Clue {
     /// Whether it says something on this architecture.
     pub fn is_for(&self, arch: &Arch) -> bool {
-        self.arch.as_ref().is_none_or(|arches| arches.0.contains(&arch.name))
+        self.arch
+            .as_ref()
+            .is_none_or(|arches| arches.0.contains(&arch.name))
     }
 }
 

@@ -430,6 +430,22 @@ mod tests {
     }
 
     #[test]
+    fn every_feature_and_rule_says_what_shows_it_in_a_source_tree() {
+        for info in Kernels::shipped().features() {
+            if info.feature().is_some() {
+                assert!(!info.look.is_empty(), "{}", info.name);
+            }
+            for clue in &info.look {
+                assert!(
+                    !clue.has.is_empty() || clue.lacks.is_some(),
+                    "{}",
+                    info.name
+                );
+            }
+        }
+    }
+
+    #[test]
     fn an_unmodelled_feature_says_why() {
         assert_eq!(
             wrong("features/cow.toml", "why = \"hugetlb\"\n", ""),

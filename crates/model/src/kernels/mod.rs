@@ -143,7 +143,11 @@ impl Kernels {
 
     /// How far apart two releases are: in mainline releases, then in point releases.
     pub fn distance(&self, one: Release, other: Release) -> (usize, u16) {
-        let place = |release: Release| self.releases().take_while(|r| *r < release.mainline()).count();
+        let place = |release: Release| {
+            self.releases()
+                .take_while(|r| *r < release.mainline())
+                .count()
+        };
         (
             place(one).abs_diff(place(other)),
             one.point().abs_diff(other.point()),
@@ -160,8 +164,9 @@ impl Kernels {
         self.matrix.iter().map(|text| parse(text).profile).collect()
     }
 
-    /// The profile of a release as it was published.
-    fn derive(&self, release: Release, arch: &Arc<Arch>) -> Profile {
+    /// The profile of a release as it was published, as far as the data goes: of a point release that was not compared with its source, the
+    /// backports whose date is known.
+    pub fn derive(&self, release: Release, arch: &Arc<Arch>) -> Profile {
         let features = self
             .features
             .iter()

@@ -36,12 +36,21 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// How an absence is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// The clues are known to fit such a release.
+    Known,
+    /// The release is newer than the clues: what a function lacks and its file has may only have moved.
+    Newer,
+}
+
 /// Whether any of the clues is found. Absent is only what is missing wherever it was looked for; a function that this release does not
 /// have says nothing where another clue does.
-pub fn any(tree: &Tree, arch: &Arch, clues: &[Clue]) -> Found {
+pub fn any(tree: &Tree, arch: &Arch, trust: Trust, clues: &[Clue]) -> Found {
     let (mut absent, mut unknown, mut nowhere) = (None, None, None);
     for clue in clues.iter().filter(|clue| clue.is_for(arch)) {
-        match look(tree, arch, clue) {
+        match look(tree, arch, trust, clue) {
             Ok(found @ Found::Present(_)) => return found,
             Ok(found @ Found::Absent(_)) => absent = absent.or(Some(found)),
             Ok(found @ Found::CannotTell(_)) => unknown = unknown.or(Some(found)),
@@ -56,12 +65,12 @@ pub fn any(tree: &Tree, arch: &Arch, clues: &[Clue]) -> Found {
 struct NoFunction(String);
 
 /// Whether one clue is found, and what it has to be found with.
-fn look(tree: &Tree, arch: &Arch, clue: &Clue) -> Result<Found, NoFunction> {
-    let found = alone(tree, arch, clue);
+fn look(tree: &Tree, arch: &Arch, trust: Trust, clue: &Clue) -> Result<Found, NoFunction> {
+    let found = alone(tree, arch, trust, clue);
     let Some(with) = &clue.with else {
         return found;
     };
-    match (found, look(tree, arch, with)) {
+    match (found, look(tree, arch, trust, with)) {
         (Ok(absent @ Found::Absent(_)), _) | (_, Ok(absent @ Found::Absent(_))) => Ok(absent),
         (Err(e), _) | (_, Err(e)) => Err(e),
         (Ok(found @ Found::CannotTell(_)), _) | (_, Ok(found @ Found::CannotTell(_))) => Ok(found),
@@ -78,7 +87,7 @@ struct Within {
     what: String,
 }
 
-fn alone(tree: &Tree, arch: &Arch, clue: &Clue) -> Result<Found, NoFunction> {
+fn alone(tree: &Tree, arch: &Arch, trust: Trust, clue: &Clue) -> Result<Found, NoFunction> {
     let texts = match texts(tree, arch, clue)? {
         Texts::Some(texts) => texts,
         Texts::NoFile(place) => return Ok(Found::Absent(place)),
@@ -103,6 +112,13 @@ fn alone(tree: &Tree, arch: &Arch, clue: &Clue) -> Result<Found, NoFunction> {
                 nearest.get_or_insert_with(|| within.head(&missing));
             }
         }
+    }
+    if trust == Trust::Newer
+        && let Some(place) = texts.iter().find_map(|within| within.moved(&clue.has))
+    {
+        let why =
+            format!("it may have moved, for the release is newer than all that is known: {place}");
+        return Ok(Found::CannotTell(why));
     }
     Ok(Found::Absent(nearest.expect("there is a text")))
 }
@@ -182,6 +198,18 @@ impl Within {
         }
     }
 
+    /// Where what a function lacks is elsewhere in its file.
+    fn moved(&self, has: &[Either]) -> Option<Place> {
+        let whole = self.source.whole();
+        let at = in_order(&whole, has).ok()?;
+        let line = whole.line(at);
+        Some(Place {
+            file: self.file.clone(),
+            line: Some(line),
+            text: self.source.line(line).to_string(),
+        })
+    }
+
     /// Something to be said of the whole text.
     fn head(&self, what: &str) -> Place {
         Place {
@@ -192,10 +220,9 @@ impl Within {
     }
 }
 
-/// Where the first of the patterns that have to come in this order is; or what is missing.
+/// Where the last of the patterns that have to come in this order is, which is the one that decides; or what is missing.
 fn in_order(text: &Text, has: &[Either]) -> Result<usize, String> {
-    let mut first = None;
-    let mut from = 0;
+    let (mut last, mut from) = (0, 0);
     let mut before: Option<&Either> = None;
     for pattern in has {
         let Some((at, end)) = first_of(text, pattern, from) else {
@@ -204,11 +231,10 @@ fn in_order(text: &Text, has: &[Either]) -> Result<usize, String> {
                 None => format!("has no {pattern}"),
             });
         };
-        first.get_or_insert(at);
-        from = end;
+        (last, from) = (at, end);
         before = Some(pattern);
     }
-    Ok(first.unwrap_or(0))
+    Ok(last)
 }
 
 /// The earliest place of any of these.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cowherd_mm::{Feature, FeatureSet};
-use cowherd_model::kernels::{Arch, Composed, FeatureInfo, Kernels, Profile, ProfileError, Release};
+use cowherd_model::kernels::{Arch, Composed, Kernels, Profile, ProfileError, Release};
 
-use super::look::{Found, Place, any};
+use super::look::{Found, Place, Trust, any};
 use super::tree::Tree;
 
 /// A source tree's features, and what kernel that makes it.
@@ -53,13 +53,18 @@ impl Detected {
 
 /// Looks for every feature in a tree.
 pub fn detect(kernels: &Kernels, tree: &Tree, arch: &Arc<Arch>) -> Detected {
-    let infos: Vec<&FeatureInfo> = kernels.features().iter().collect();
-    let mut looked: Vec<Looked> = infos
+    let newest = kernels.releases().last();
+    let newer = tree
+        .release()
+        .is_some_and(|release| Some(release.mainline()) > newest);
+    let trust = if newer { Trust::Newer } else { Trust::Known };
+    let mut looked: Vec<Looked> = kernels
+        .features()
         .iter()
         .filter_map(|info| {
             Some(Looked {
                 feature: info.feature()?,
-                found: any(tree, arch, &info.look),
+                found: any(tree, arch, trust, &info.look),
             })
         })
         .collect();
@@ -76,30 +81,31 @@ pub fn detect(kernels: &Kernels, tree: &Tree, arch: &Arc<Arch>) -> Detected {
     }
 }
 
-/// A feature whose place is not there is absent if what it needs is: UFFDIO_MOVE's fixes, in a kernel without UFFDIO_MOVE.
+/// What needs settles. A rule that has nothing to do is no rule that is missing; and a feature whose place is not there is absent if
+/// what it needs is: UFFDIO_MOVE's fixes, in a kernel without UFFDIO_MOVE.
 fn settle_by_need(kernels: &Kernels, looked: &mut [Looked]) {
+    let mut settled = FeatureSet::EMPTY;
     loop {
         let absent = |name: &String| {
-            looked.iter().any(|l| {
-                l.feature.name() == name.as_str() && matches!(l.found, Found::Absent(_))
-            })
+            let is = |l: &Looked| l.feature.name() == name.as_str();
+            looked
+                .iter()
+                .any(|l| is(l) && matches!(l.found, Found::Absent(_)))
         };
-        let next = looked.iter().position(|l| {
-            matches!(l.found, Found::CannotTell(_)) && unmet(kernels, l.feature, &absent).is_some()
+        let next = looked.iter().enumerate().find_map(|(at, l)| {
+            let rule = kernels.feature(l.feature).rule.is_some();
+            let open =
+                rule && !settled.contains(l.feature) || matches!(l.found, Found::CannotTell(_));
+            let need = open.then(|| unmet(kernels, l.feature, &absent)).flatten()?;
+            Some((at, rule, need))
         });
-        let Some(at) = next else { return };
-        let info = kernels.feature(looked[at].feature);
-        let text = match (&info.rule, unmet(kernels, looked[at].feature, &absent)) {
-            (_, None) => return,
-            // A rule that has nothing to do there is no rule that is missing.
-            (Some(_), Some(need)) => {
-                let place = nowhere(&format!("has nothing to do without {need}"));
-                looked[at].found = Found::Present(place);
-                continue;
-            }
-            (None, Some(need)) => format!("needs {need}, which is absent"),
+        let Some((at, rule, need)) = next else { return };
+        settled.insert(looked[at].feature);
+        looked[at].found = if rule {
+            Found::Present(nowhere(&format!("has nothing to do without {need}")))
+        } else {
+            Found::Absent(nowhere(&format!("needs {need}, which is absent")))
         };
-        looked[at].found = Found::Absent(nowhere(&text));
     }
 }
 

@@ -118,7 +118,8 @@ fn defines(line: &str, call: &str) -> bool {
         && line.find(call).is_some_and(|at| {
             let before = line[..at].bytes().last();
             // Not the end of a longer name, and no call in an initialiser or macro.
-            before.is_none_or(|b| b == b' ' || b == b'*' || b == b'\t') && !line[..at].contains(['=', '('])
+            before.is_none_or(|b| b == b' ' || b == b'*' || b == b'\t')
+                && !line[..at].contains(['=', '('])
         })
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use cowherd_model::kernels::Release;
+use cowherd_model::kernels::{Arch, Release};
 
 use super::text::Source;
 
@@ -71,6 +71,13 @@ impl Tree {
         let version = self.version.as_ref()?;
         let numbers = version.split('-').next()?;
         numbers.parse().ok()
+    }
+
+    /// Does the tree's kernel run on an architecture, as far as one sees? Not if it has others and not this one.
+    pub fn runs_on(&self, arch: &Arch) -> bool {
+        let all = self.root.join("arch");
+        let some = std::fs::read_dir(&all).is_ok_and(|mut entries| entries.next().is_some());
+        !some || all.join(&arch.source).is_dir()
     }
 
     /// A file, by its path from the top.
@@ -161,7 +168,8 @@ mod tests {
 
     #[test]
     fn the_makefile_tells_the_version() {
-        let makefile = "VERSION = 6\nPATCHLEVEL = 13\nSUBLEVEL = 0\nEXTRAVERSION = -rc3\nNAME = x\n";
+        let makefile =
+            "VERSION = 6\nPATCHLEVEL = 13\nSUBLEVEL = 0\nEXTRAVERSION = -rc3\nNAME = x\n";
         assert_eq!(version_of(makefile).unwrap(), "6.13.0-rc3");
         assert_eq!(version_of("all:\n\techo\n"), None);
     }
