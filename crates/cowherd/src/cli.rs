@@ -55,6 +55,7 @@ pub enum Command {
     Kernels(Kernels),
     Features(Features),
     Detect(Detect),
+    Emit(Emit),
     Completions(Completions),
     Man(Man),
 }
@@ -389,6 +390,33 @@ pub struct Detect {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A test as a stand-alone C program, to attach to a report.
+///
+/// One file that needs nothing but libc, with the story of the order of calls that it forces: the shortest one that leads to the test's condition
+/// and that a program can force. It holds direct I/O in flight by a FUSE server of its own, runs as a program or as /init of a virtual machine,
+/// and exits with 1 if what the test asks for happened, 0 if not, 2 if the machine cannot run it. What cannot be written so is refused.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cowherd emit odirect-swap --c > repro.c
+      With an order from the newest kernel of the matrix on which it happens.
+  cowherd emit odirect-swap --c -k v5.10 > repro.c && cc -O1 -static -pthread -o repro repro.c && ./repro")]
+pub struct Emit {
+    /// A test: a name of the corpus, or a file.
+    #[arg(value_name = "TEST|FILE")]
+    pub test: String,
+    /// In C, which is all there is so far.
+    #[arg(long, required = true)]
+    pub c: bool,
+    /// The kernel that the order is from. Default: the newest one of the matrix on which it happens.
+    #[arg(short = 'k', long = "kernel", value_name = "PROFILE")]
+    pub kernel: Option<String>,
+    #[command(flatten)]
+    pub from: From,
+    #[command(flatten)]
+    pub search: Search,
 }
 
 /// Completions for a shell, on standard output.

@@ -3,6 +3,7 @@
 mod bless;
 mod check;
 mod detect;
+mod emit;
 mod explain;
 mod features;
 mod fmt;
@@ -25,6 +26,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Kernels(args) => kernels::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Detect(args) => detect::run(&args),
+        Command::Emit(args) => emit::run(&args),
         Command::Completions(args) => print::completions(&args),
         Command::Man(args) => print::man(&args),
         Command::Replay(args) => replay::run(&args),
