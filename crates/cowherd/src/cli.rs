@@ -67,6 +67,8 @@ pub enum Command {
     List(List),
     Kernels(Kernels),
     Features(Features),
+    Detect(Detect),
+    Emit(Emit),
     Completions(Completions),
     Man(Man),
 }
@@ -601,6 +603,68 @@ pub struct Features {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which kernel is this, as a profile?
+///
+/// Of a source tree: every feature is looked for, and told with the line that decided; the answer is the known kernel that differs least,
+/// with what differs, as an expression for -k. Of the running kernel or an image: by the release that it names.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cowherd detect --source ~/src/linux
+      Before or after a backport: what does the tree have, and what does that make it?
+  cowherd detect --source ~/src/linux --arch riscv
+  cowherd detect
+      The kernel that runs here.
+  cowherd detect --kernel /boot/vmlinuz-6.1.0-50-amd64
+  cowherd check -k $(cowherd detect --source ~/src/linux --brief)")]
+pub struct Detect {
+    /// A Linux source tree.
+    #[arg(long, value_name = "DIR", group = "of")]
+    pub source: Option<PathBuf>,
+    /// The running kernel; what is asked when nothing else is.
+    #[arg(long, group = "of")]
+    pub running: bool,
+    /// A kernel image: vmlinuz (bzImage), or one that is not compressed.
+    #[arg(long, value_name = "IMAGE", group = "of")]
+    pub kernel: Option<PathBuf>,
+    /// The architecture. Default: x86-64 for a tree and an image, this machine's for the running kernel.
+    #[arg(long, value_name = "ARCH")]
+    pub arch: Option<String>,
+    /// Only the expression.
+    #[arg(long, conflicts_with = "json")]
+    pub brief: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A test as a stand-alone C program, to attach to a report.
+///
+/// One file that needs nothing but libc, with the story of the order of calls that it forces: the shortest one that leads to the test's condition
+/// and that a program can force. It holds direct I/O in flight by a FUSE server of its own, runs as a program or as /init of a virtual machine,
+/// and exits with 1 if what the test asks for happened, 0 if not, 2 if the machine cannot run it. What cannot be written so is refused.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cowherd emit odirect-swap --c > repro.c
+      With an order from the newest kernel of the matrix on which it happens.
+  cowherd emit odirect-swap --c -k v5.10 > repro.c && cc -O1 -static -pthread -o repro repro.c && ./repro")]
+pub struct Emit {
+    /// A test: a name of the corpus, or a file.
+    #[arg(value_name = "TEST|FILE")]
+    pub test: String,
+    /// In C, which is all there is so far.
+    #[arg(long, required = true)]
+    pub c: bool,
+    /// The kernel that the order is from. Default: the newest one of the matrix on which it happens.
+    #[arg(short = 'k', long = "kernel", value_name = "PROFILE")]
+    pub kernel: Option<String>,
+    #[command(flatten)]
+    pub from: From,
+    #[command(flatten)]
+    pub search: Search,
 }
 
 /// Completions for a shell, on standard output.

@@ -5,7 +5,9 @@ mod bounds;
 mod check;
 mod classify;
 mod conform;
+mod detect;
 mod diff;
+mod emit;
 mod explain;
 mod features;
 mod fmt;
@@ -33,6 +35,8 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::List(args) => list::run(&args),
         Command::Kernels(args) => kernels::run(&args),
         Command::Features(args) => features::run(&args),
+        Command::Detect(args) => detect::run(&args),
+        Command::Emit(args) => emit::run(&args),
         Command::Completions(args) => print::completions(&args),
         Command::Man(args) => print::man(&args),
         Command::Verify(args) => verify::run(&args),

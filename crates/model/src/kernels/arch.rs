@@ -14,6 +14,8 @@ pub struct Arch {
     /// Other names that are understood.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// Where the kernel's source has it: the folder in `arch/`.
+    pub source: String,
     /// The first release of the architecture itself.
     #[serde(default = "always")]
     pub since: Release,

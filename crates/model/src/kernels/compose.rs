@@ -86,6 +86,20 @@ impl Kernels {
         }
     }
 
+    /// The expression that makes these features of a kernel.
+    ///
+    /// # Errors
+    ///
+    /// If they make no kernel.
+    pub fn expression(
+        &self,
+        base: &Profile,
+        features: FeatureSet,
+    ) -> Result<Composed, ProfileError> {
+        let text = Composer::new(self, base.features).expression(&base.name, features);
+        self.profile(&text)
+    }
+
     /// What an expression starts from: the name to show, the release as published, and the features to change.
     fn base(
         &self,

@@ -266,7 +266,7 @@ impl<'a> Composer<'a> {
     }
 
     /// The shortest expression that gives these features again.
-    fn expression(&self, base_name: &str, features: FeatureSet) -> String {
+    pub(super) fn expression(&self, base_name: &str, features: FeatureSet) -> String {
         let mut text = base_name.to_string();
         let added = features.difference(self.base);
         for feature in added.iter() {

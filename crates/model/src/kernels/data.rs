@@ -7,7 +7,7 @@ use cowherd_mm::Feature;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Arch, Backport, Commit, FeatureInfo, Kernels, Need, Release, Rule, Status};
+use super::{Arch, Backport, Clue, Commit, FeatureInfo, Kernels, Need, Release, Rule, Status};
 
 /// A data file: its name, for errors, and its text.
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +125,8 @@ struct RawFeature {
     commits: Vec<Commit>,
     effect: String,
     note: Option<String>,
+    #[serde(default)]
+    look: Vec<Clue>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -146,6 +148,8 @@ struct RawRule {
     #[serde(default)]
     idle_without: Vec<Need>,
     note: Option<String>,
+    #[serde(default)]
+    look: Vec<Clue>,
 }
 
 impl Kernels {
@@ -325,6 +329,7 @@ impl RawFeature {
             effect: self.effect,
             rule: None,
             note: self.note,
+            look: self.look,
         })
     }
 }
@@ -349,6 +354,7 @@ impl RawRule {
                 mutant: self.mutant,
             }),
             note: self.note,
+            look: self.look,
         })
     }
 }
@@ -424,6 +430,22 @@ mod tests {
     }
 
     #[test]
+    fn every_feature_and_rule_says_what_shows_it_in_a_source_tree() {
+        for info in Kernels::shipped().features() {
+            if info.feature().is_some() {
+                assert!(!info.look.is_empty(), "{}", info.name);
+            }
+            for clue in &info.look {
+                assert!(
+                    !clue.has.is_empty() || clue.lacks.is_some(),
+                    "{}",
+                    info.name
+                );
+            }
+        }
+    }
+
+    #[test]
     fn an_unmodelled_feature_says_why() {
         assert_eq!(
             wrong("features/cow.toml", "why = \"hugetlb\"\n", ""),
@@ -460,8 +482,8 @@ mod tests {
         assert!(
             wrong(
                 "architectures.toml",
-                "name = \"riscv\"\naliases = [\"riscv64\"]\nswp_exclusive = \"v6.3\"",
-                "name = \"riscv\"\naliases = [\"riscv64\"]\nswp_exclusive = \"v6.4\""
+                "name = \"riscv\"\naliases = [\"riscv64\"]\nsource = \"riscv\"\nswp_exclusive = \"v6.3\"",
+                "name = \"riscv\"\naliases = [\"riscv64\"]\nsource = \"riscv\"\nswp_exclusive = \"v6.4\""
             )
             .contains("disagree about the bit")
         );

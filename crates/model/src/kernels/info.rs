@@ -7,7 +7,7 @@ use cowherd_mm::{Feature, FeatureSet};
 use serde::Deserialize;
 
 use super::release::NotARelease;
-use super::{Arch, Release};
+use super::{Arch, Clue, Release};
 
 /// One upstream change, or one rule that was never absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct FeatureInfo {
     pub rule: Option<Rule>,
     /// What is not certain.
     pub note: Option<String>,
+    /// What shows in a source tree that the kernel has it: any of these. Empty: nothing is known to.
+    pub look: Vec<Clue>,
 }
 
 /// Whether the model has a feature.

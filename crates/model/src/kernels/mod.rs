@@ -22,6 +22,7 @@
 //! ```
 
 mod arch;
+mod clue;
 mod compose;
 mod composer;
 mod data;
@@ -39,6 +40,7 @@ use std::sync::{Arc, OnceLock};
 use cowherd_mm::{Feature, FeatureSet};
 
 pub use arch::Arch;
+pub use clue::{Clue, Either};
 pub use data::{DataError, Named, Source, Stable};
 pub use error::{ProfileError, RangeError};
 pub use info::{Backport, Commit, FeatureInfo, Need, Role, Rule, Status};
@@ -126,6 +128,32 @@ impl Kernels {
             .collect()
     }
 
+    /// Every kernel that has a name, on an architecture: mainline and stable releases, and those with a name of their own.
+    pub fn known(&self, arch: &Arc<Arch>) -> Vec<Profile> {
+        let stable = self.stable.iter().map(|stable| stable.release);
+        let published = self.releases().chain(stable);
+        let mut known: Vec<Profile> = published
+            .filter(|release| *release >= arch.since)
+            .map(|release| self.derive(release, arch))
+            .collect();
+        let named = |named: &Named| self.profile(&format!("{}/{}", named.name, arch.name)).ok();
+        known.extend(self.named.iter().filter_map(named).map(|c| c.profile));
+        known
+    }
+
+    /// How far apart two releases are: in mainline releases, then in point releases.
+    pub fn distance(&self, one: Release, other: Release) -> (usize, u16) {
+        let place = |release: Release| {
+            self.releases()
+                .take_while(|r| *r < release.mainline())
+                .count()
+        };
+        (
+            place(one).abs_diff(place(other)),
+            one.point().abs_diff(other.point()),
+        )
+    }
+
     /// The profiles that are checked when nobody names any, in the order of the columns.
     ///
     /// # Panics
@@ -136,8 +164,9 @@ impl Kernels {
         self.matrix.iter().map(|text| parse(text).profile).collect()
     }
 
-    /// The profile of a release as it was published.
-    fn derive(&self, release: Release, arch: &Arc<Arch>) -> Profile {
+    /// The profile of a release as it was published, as far as the data goes: of a point release that was not compared with its source, the
+    /// backports whose date is known.
+    pub fn derive(&self, release: Release, arch: &Arc<Arch>) -> Profile {
         let features = self
             .features
             .iter()

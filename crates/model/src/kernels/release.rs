@@ -34,6 +34,11 @@ impl Release {
         Release::new(self.major, self.minor, 0)
     }
 
+    /// The point release of a stable branch; 0 for mainline.
+    pub const fn point(self) -> u16 {
+        self.point
+    }
+
     /// Whether this is a point release of a stable branch.
     pub const fn is_stable(self) -> bool {
         self.point != 0

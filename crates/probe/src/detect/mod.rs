@@ -1,1 +1,10 @@
-//! Which kernel is this? A source tree, an image or a running system as a profile.
+//! Which kernel is this, as a profile: of a source tree ([`source`]), of an image ([`image`]) or of the
+//! running system ([`running`]) by its release ([`release`]).
+
+pub mod image;
+pub mod look;
+pub mod release;
+pub mod running;
+pub mod source;
+mod text;
+pub mod tree;

@@ -1,0 +1,242 @@
+//! `cowherd detect`
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use cowherd_model::kernels::{Arch, Kernels};
+use cowherd_probe::detect::look::{Found, Place};
+use cowherd_probe::detect::release::{self, Banner, Mapped};
+use cowherd_probe::detect::source::{Detected, Looked, detect};
+use cowherd_probe::detect::tree::Tree;
+use cowherd_probe::detect::{image, running};
+use cowherd_report::style::{BAD, BOLD, DIM, GOOD, NAME, WARN, WIDTH, hang, paint, plural, wrap};
+use serde_json::json;
+
+use crate::cli::Detect;
+use crate::commands::list::pretty;
+use crate::exit::{Exit, Failure};
+use crate::terminal;
+
+pub fn run(args: &Detect) -> Result<Exit, Failure> {
+    match (&args.source, &args.kernel) {
+        (Some(folder), _) => source(args, folder),
+        (None, Some(path)) => {
+            let banner = image::banner(path).map_err(|e| Failure::file(path, &e))?;
+            let what = path.display();
+            let banner = banner.ok_or_else(|| {
+                Failure::Input(format!(
+                    "{what}: no kernel image, or one that is compressed whole and so does not tell its release"
+                ))
+            })?;
+            by_release(args, &banner, &arch(args, None)?)
+        }
+        (None, None) => {
+            let arch = arch(args, Some(std::env::consts::ARCH))?;
+            by_release(args, &running::banner(), &arch)
+        }
+    }
+}
+
+fn arch(args: &Detect, default: Option<&str>) -> Result<Arc<Arch>, Failure> {
+    let kernels = Kernels::shipped();
+    match args.arch.as_deref().or(default) {
+        None => Ok(Arc::clone(kernels.default_arch())),
+        Some(name) => kernels
+            .arch(name)
+            .map_err(|e| Failure::Input(e.to_string())),
+    }
+}
+
+fn source(args: &Detect, folder: &Path) -> Result<Exit, Failure> {
+    let arch = arch(args, None)?;
+    let tree = Tree::open(folder).map_err(|e| Failure::Input(e.to_string()))?;
+    if !tree.runs_on(&arch) {
+        return Err(Failure::Input(format!(
+            "{}: this kernel has no arch/{}",
+            folder.display(),
+            arch.source
+        )));
+    }
+    let detected = detect(Kernels::shipped(), &tree, &arch);
+    let expression = match &detected.expression {
+        Ok(composed) => composed.profile.name.clone(),
+        Err(error) if args.brief => return Err(Failure::Input(error.to_string())),
+        Err(_) => String::new(),
+    };
+    let text = if args.json {
+        pretty(&as_json(&detected))?
+    } else if args.brief {
+        format!("{expression}\n")
+    } else {
+        as_text(&detected, &folder.display().to_string())
+    };
+    terminal::print(&text)?;
+    let told = detected.expression.is_ok() && detected.unknown().next().is_none();
+    Ok(if told { Exit::Fine } else { Exit::Undetermined })
+}
+
+fn as_text(detected: &Detected, folder: &str) -> String {
+    let mut out = String::new();
+    let version = match &detected.version {
+        Some(version) => format!("Linux {version}"),
+        None => "no Makefile says which release".into(),
+    };
+    let _ = writeln!(
+        out,
+        "{}: {version}, on {}",
+        paint(BOLD, folder),
+        detected.arch.name
+    );
+    for (title, rules) in [("Features", false), ("Rules", true)] {
+        let _ = writeln!(out, "\n{}", paint(BOLD, title));
+        for looked in of_kind(detected, rules) {
+            line(&mut out, looked);
+        }
+    }
+    out.push('\n');
+    let differs: Vec<&Looked> = detected.differs().collect();
+    let nearest = paint(NAME, &detected.nearest);
+    if differs.is_empty() {
+        let _ = writeln!(out, "Every feature that was found out is as in {nearest}.");
+    } else {
+        let _ = writeln!(
+            out,
+            "The nearest known kernel is {nearest}; {} from it:",
+            match differs.len() {
+                1 => "1 feature differs".into(),
+                n => format!("{n} features differ"),
+            }
+        );
+        for looked in differs {
+            line(&mut out, looked);
+        }
+    }
+    let unknown = detected.unknown().count();
+    if unknown > 0 {
+        let text = format!(
+            "{} could not be told and taken as in {}.",
+            plural(unknown, "feature"),
+            detected.nearest
+        );
+        let _ = writeln!(out, "{}", paint(WARN, wrap(&text, WIDTH, 0)));
+    }
+    match &detected.expression {
+        Ok(composed) => {
+            for warning in &composed.warnings {
+                let _ = writeln!(out, "{}", wrap(&format!("Note: {warning}"), WIDTH, 0));
+            }
+            let _ = writeln!(out, "As a profile: -k {}", paint(BOLD, &composed.profile));
+        }
+        Err(error) => {
+            let text = format!("What was found is no kernel that the model can run: {error}");
+            let _ = writeln!(out, "{}", paint(BAD, wrap(&text, WIDTH, 0)));
+        }
+    }
+    out
+}
+
+fn of_kind(detected: &Detected, rules: bool) -> impl Iterator<Item = &Looked> {
+    let is_rule = |l: &&Looked| Kernels::shipped().feature(l.feature).rule.is_some();
+    detected.looked.iter().filter(move |l| is_rule(l) == rules)
+}
+
+/// `  swp_exclusive             present      mm/rmap.c:1756: swp_pte = pte_swp_mkexclusive(swp_pte);`
+fn line(out: &mut String, looked: &Looked) {
+    let (style, word, text) = match &looked.found {
+        Found::Present(place) => (GOOD, "present", place.to_string()),
+        Found::Absent(place) => (DIM, "absent", place.to_string()),
+        Found::CannotTell(why) => (WARN, "cannot tell", why.clone()),
+    };
+    let _ = writeln!(
+        out,
+        "  {}  {}  {}",
+        paint(NAME, format!("{:<24}", looked.feature.name())),
+        paint(style, format!("{word:<11}")),
+        hang(&text, WIDTH - 41, 41)
+    );
+}
+
+fn as_json(detected: &Detected) -> serde_json::Value {
+    let features: Vec<serde_json::Value> = detected
+        .looked
+        .iter()
+        .map(|looked| {
+            let at = |place: &Place| json!({ "file": place.file, "line": place.line, "text": place.text });
+            let (found, place, why) = match &looked.found {
+                Found::Present(place) => ("present", at(place), None),
+                Found::Absent(place) => ("absent", at(place), None),
+                Found::CannotTell(why) => ("cannot tell", serde_json::Value::Null, Some(why)),
+            };
+            json!({
+                "name": looked.feature.name(),
+                "rule": Kernels::shipped().feature(looked.feature).rule.is_some(),
+                "found": found,
+                "decided_by": place,
+                "why": why,
+            })
+        })
+        .collect();
+    json!({
+        "schema": cowherd_report::json::SCHEMA,
+        "version": detected.version,
+        "arch": detected.arch.name,
+        "nearest": detected.nearest.name,
+        "profile": detected.expression.as_ref().ok().map(|c| c.profile.name.clone()),
+        "error": detected.expression.as_ref().err().map(ToString::to_string),
+        "differs": detected.differs().map(|l| l.feature.name()).collect::<Vec<_>>(),
+        "features": features,
+    })
+}
+
+/// The running kernel or an image.
+fn by_release(args: &Detect, banner: &Banner, arch: &Arc<Arch>) -> Result<Exit, Failure> {
+    let Some(mapped) = release::map(Kernels::shipped(), banner, arch) else {
+        return Err(Failure::Input(format!(
+            "`{}` names no release of Linux; `cowherd detect --source` looks into its source",
+            banner.release
+        )));
+    };
+    let composed = mapped.expression.as_ref();
+    let composed = composed.map_err(|error| Failure::Input(error.to_string()))?;
+    let name = &composed.profile.name;
+    let text = if args.json {
+        pretty(&json!({
+            "schema": cowherd_report::json::SCHEMA,
+            "version": mapped.release.to_string(),
+            "arch": arch.name,
+            "from": mapped.from,
+            "profile": name,
+            "doubts": mapped.doubts,
+        }))?
+    } else if args.brief {
+        format!("{name}\n")
+    } else {
+        told(&mapped, arch, name)
+    };
+    terminal::print(&text)?;
+    Ok(Exit::Fine)
+}
+
+fn told(mapped: &Mapped, arch: &Arch, name: &str) -> String {
+    let mut out = format!(
+        "{}\n",
+        wrap(
+            &format!(
+                "Linux {} on {}, by {}.",
+                mapped.release, arch.name, mapped.from
+            ),
+            WIDTH,
+            0
+        )
+    );
+    for doubt in &mapped.doubts {
+        let _ = writeln!(
+            out,
+            "{}",
+            paint(WARN, wrap(&format!("Not certain: {doubt}."), WIDTH, 0))
+        );
+    }
+    let _ = writeln!(out, "As a profile: -k {}", paint(BOLD, name));
+    out
+}
