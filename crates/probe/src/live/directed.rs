@@ -18,7 +18,7 @@ use super::look::{self, Entry};
 use super::outcome;
 use super::plan::Plan;
 use super::shared::{self, Board, Value};
-use super::world::{self, World, address, reached};
+use super::world::{self, Filler, World, address, reached};
 
 /// How long anything may take that does not wait for another turn.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -605,10 +605,11 @@ impl Drop for Run<'_> {
 
 /// Everything that the processes of a run inherit.
 fn make(test: &Test, fuses: &[fuse::File], delays: Option<u32>) -> io::Result<World> {
+    let filler = Filler::new();
     let mut files = Vec::new();
     for n in 0..test.files.len() {
         files.push(match super::plan::is_real(test, n) {
-            true => Some(real_file(&test.files[n])?),
+            true => Some(real_file(&test.files[n], filler)?),
             false => None,
         });
     }
@@ -625,17 +626,15 @@ fn make(test: &Test, fuses: &[fuse::File], delays: Option<u32>) -> io::Result<Wo
             .collect(),
         files,
         pipes,
+        filler,
         delays,
     })
 }
 
 /// A file in memory, whose page is a page of the page cache.
-fn real_file(file: &ast::File) -> io::Result<RawFd> {
+fn real_file(file: &ast::File, filler: Filler) -> io::Result<RawFd> {
     let fd = call::memory_file()?;
-    let mut bytes = vec![world::FILLER; super::sys::PAGE];
-    for (n, value) in file.values.iter().enumerate() {
-        bytes[n * CELL..(n + 1) * CELL].fill(*value);
-    }
+    let bytes = filler.page(&file.values);
     // SAFETY: as long as said.
     let n = unsafe { libc::pwrite(fd, bytes.as_ptr().cast(), bytes.len(), 0) };
     super::sys::result(n as i64)?;
