@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
                     for _ in 0..world::next(&mut random) % 20_000 {
                         std::hint::spin_loop();
                     }
-                    self.take_kernel(task);
+                    self.take_kernel(task)?;
                     busy = true;
                 }
             }
@@ -299,7 +299,7 @@ impl<'a> Run<'a> {
                 self.issued |= 1 << task;
                 shared::set(&thread.told, next);
             }
-            Turn::Task(task) => self.take_kernel(task),
+            Turn::Task(task) => self.take_kernel(task)?,
         }
         self.settle()?;
         if let Turn::Task(task) = turn
@@ -310,16 +310,24 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn take_kernel(&mut self, task: usize) {
+    fn take_kernel(&mut self, task: usize) -> Result<(), NoResult> {
         let n = task - self.test.threads.len();
         let (activity, at) = (
             kernel::activity(self.test, n, self.kernel[n]),
             self.kernel[n],
         );
         self.kernel[n] = at + 1;
-        let Some(activity) = activity else { return };
+        let Some(activity) = activity else {
+            return Ok(());
+        };
         let before = self.target(activity);
         let done = kernel::act(activity, &self.world);
+        if done
+            .as_ref()
+            .is_err_and(|e| e.raw_os_error() == Some(libc::ETIMEDOUT))
+        {
+            return Err(NoResult::Hung(activity.name().into()));
+        }
         let name = activity.name();
         let refused = match (&done, activity) {
             (Err(_), _) => Some(true),
@@ -333,6 +341,7 @@ impl<'a> Run<'a> {
             (Ok(()), _) => None,
         };
         self.refusal(name, refused);
+        Ok(())
     }
 
     /// A page that was there and is there still was refused; one that is gone may have been kept all the same, in the swap cache.
