@@ -1,11 +1,15 @@
 //! The command line: the one definition of arguments, help, completions and man pages.
 
+mod within;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cowherd_explore::Reductions;
 use cowherd_litmus::ast::Kind;
+
+pub use within::{Classify, Diff, Grain, Menu, Simulate, Verify, Within};
 
 const EXIT_CODES: &str = "\
 Exit codes, of every command:
@@ -50,6 +54,12 @@ pub enum Command {
     Explain(Explain),
     Replay(Replay),
     Probe(Probe),
+    Verify(Verify),
+    Diff(Diff),
+    Classify(Classify),
+    Simulate(Simulate),
+    Report(Report),
+    Serve(Serve),
     Bless(Bless),
     Fmt(Fmt),
     List(List),
@@ -186,6 +196,8 @@ impl Search {
 Examples:
   cowherd explain odirect-swap -k v5.18
       The story, as numbered prose.
+  cowherd explain odirect-swap -k v5.18 --format html > lost.html
+      A page: step through it with the arrow keys, and see the memory at each step.
   cowherd explain odirect-swap -k v5.18 --format columns
       A table for a commit message, one column an actor, at most 80 wide.
   cowherd explain odirect-swap -k v5.19 --why-not
@@ -229,6 +241,14 @@ pub enum Telling {
     Mermaid,
     /// Data, for `cowherd replay`.
     Json,
+    /// A page for a browser: the schedule, and the memory at each step.
+    Html,
+    /// Trace events, for ui.perfetto.dev and chrome://tracing.
+    Perfetto,
+    /// Apalache's Informal Trace Format, a JSON.
+    Itf,
+    /// A graph for Graphviz: lanes, steps, and what hands what to whom.
+    Dot,
 }
 
 /// Steps a witness again, on its kernel or on another.
@@ -316,6 +336,54 @@ pub enum ProbeFormat {
     Json,
     /// For people.
     Text,
+}
+
+/// Writes a site: the matrix, a page for each test, for each feature, and for each witness.
+///
+/// One run of the tests makes all of it. Every page is a file by itself that fetches nothing; open index.html.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cowherd report -o site
+      The whole corpus on all kernels of the matrix.
+  cowherd report -o site direct-io -k v5.18 -k v5.19
+      One theme on two kernels.
+  cowherd report -o site --conformance real.json
+      What real kernels did stands in the cells.")]
+pub struct Report {
+    /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
+    #[arg(value_name = "TEST|FILE|FOLDER")]
+    pub tests: Vec<String>,
+    /// The folder to write into. Files of the same names are replaced.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Results of real kernels, as JSON; the book has its schema.
+    #[arg(long, value_name = "FILE")]
+    pub conformance: Option<PathBuf>,
+    #[command(flatten)]
+    pub on: On,
+    #[command(flatten)]
+    pub from: From,
+    #[command(flatten)]
+    pub search: Search,
+}
+
+/// A playground in the browser: edit a test, choose kernels, run it, step through what happens.
+///
+/// Listens on this machine only, and runs nothing but the model. Ctrl-C ends it.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  cowherd serve
+      Then open the address that it prints.
+  cowherd serve --port 0
+      On a port that is free.")]
+pub struct Serve {
+    /// The port of 127.0.0.1 to listen on; 0: any that is free.
+    #[arg(long, value_name = "PORT", default_value_t = 8090)]
+    pub port: u16,
+    #[command(flatten)]
+    pub from: From,
 }
 
 /// Writes what tests give, as what they are expected to give.

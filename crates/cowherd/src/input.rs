@@ -96,34 +96,53 @@ pub fn load(entries: &[Entry]) -> Result<Vec<Loaded>, Failure> {
 }
 
 fn parse(entry: &Entry) -> Option<Loaded> {
+    let read = read(entry);
+    let text = std::str::from_utf8(&entry.text).unwrap_or_default();
+    // Warnings are for whoever writes the test.
+    if read.test.is_none() || entry.file.is_some() {
+        show(&read.diagnostics, text);
+    }
+    read.test
+}
+
+/// What came of reading a test.
+pub struct Read {
+    /// The test, unless something is wrong with it.
+    pub test: Option<Loaded>,
+    /// What is to be said about it: errors and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Parses and checks a test; prints nothing.
+pub fn read(entry: &Entry) -> Read {
+    let wrong = |diagnostics| Read {
+        test: None,
+        diagnostics,
+    };
     let text = match cowherd_litmus::decode(&entry.source, &entry.text) {
         Ok(text) => text,
-        Err(diagnostics) => {
-            show(&diagnostics, "");
-            return None;
-        }
+        Err(diagnostics) => return wrong(diagnostics),
     };
     let analysis = cowherd_litmus::analyse(&entry.source, text);
-    // Warnings are for whoever writes the test.
-    if analysis.test.is_none() || entry.file.is_some() {
-        show(&analysis.diagnostics, text);
-    }
-    let test = analysis.test?;
+    let Some(test) = analysis.test else {
+        return wrong(analysis.diagnostics);
+    };
     match Expectations::of(&test, text, Kernels::shipped()) {
-        Ok(expectations) => Some(Loaded {
-            test: Arc::new(test),
-            text: text.into(),
-            source: entry.source.clone(),
-            file: entry.file.clone(),
-            expectations,
-        }),
+        Ok(expectations) => Read {
+            test: Some(Loaded {
+                test: Arc::new(test),
+                text: text.into(),
+                source: entry.source.clone(),
+                file: entry.file.clone(),
+                expectations,
+            }),
+            diagnostics: analysis.diagnostics,
+        },
         Err(bad) => {
-            let all: Vec<Diagnostic> = bad
-                .into_iter()
-                .map(|b| diagnostic(Code::ResultLine, b.message, b.span, &entry.source, text))
-                .collect();
-            show(&all, text);
-            None
+            let line = |b: cowherd_model::corpus::BadClause| {
+                diagnostic(Code::ResultLine, b.message, b.span, &entry.source, text)
+            };
+            wrong(bad.into_iter().map(line).collect())
         }
     }
 }

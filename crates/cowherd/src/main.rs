@@ -9,7 +9,9 @@ mod cli;
 mod commands;
 mod coverage;
 mod exit;
+mod find;
 mod input;
+mod serve;
 mod terminal;
 
 use std::process::ExitCode;

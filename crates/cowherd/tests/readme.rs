@@ -170,6 +170,11 @@ fn the_tutorial_shows_what_the_program_writes() {
     check("docs/src/tutorial.md");
 }
 
+#[test]
+fn sessions_of_the_chapter_on_bounds_are_what_the_program_writes() {
+    check("docs/src/verify.md");
+}
+
 /// The files with an ending below a folder.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();

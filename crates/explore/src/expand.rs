@@ -27,7 +27,7 @@
 //! refuses it too.
 
 use crate::options::Reductions;
-use crate::system::{Choice, Footprint, Mover, System};
+use crate::system::{Choice, Footprint, Mover, Next, System};
 
 /// Steps in one transition, at most.
 pub(crate) const LONGEST_RUN: usize = 64;
@@ -81,8 +81,11 @@ pub(crate) struct Expander<'s, S: System> {
     futures: Vec<Footprint>,
     /// Flags of the state that is being expanded.
     known: u64,
-    /// The successors, in order.
-    pub(crate) successors: Vec<S::State>,
+    /// How the next step of each actor that is enabled moves.
+    movers: Vec<Mover>,
+    /// The successors, in order; behind them, states to be written over: to make a new one each time would be to copy it twice.
+    states: Vec<S::State>,
+    staged: usize,
     /// For each successor, the steps that lead there; none unless asked for.
     pub(crate) trails: Vec<Vec<Step>>,
     /// Flags met on the way to them that the state itself does not show.
@@ -100,7 +103,9 @@ impl<'s, S: System> Expander<'s, S> {
             trail: Vec::new(),
             futures: Vec::new(),
             known: 0,
-            successors: Vec::new(),
+            movers: vec![Mover::None; system.actors()],
+            states: Vec::new(),
+            staged: 0,
             trails: Vec::new(),
             inside: Vec::new(),
             steps: 0,
@@ -161,7 +166,7 @@ impl<'s, S: System> Expander<'s, S> {
 
     fn everyone(&mut self, from: &S::State, enabled: u64) {
         for actor in bits(enabled) {
-            let mover = self.mover(from, actor);
+            let mover = self.movers[actor];
             self.run(
                 from,
                 mover,
@@ -176,18 +181,23 @@ impl<'s, S: System> Expander<'s, S> {
         }
     }
 
-    fn enabled(&self, state: &S::State) -> u64 {
-        (0..self.system.actors())
-            .filter(|actor| self.system.enabled(state, *actor))
-            .fold(0, |set, actor| set | 1 << actor)
+    /// The successors, in order.
+    pub(crate) fn successors(&mut self) -> &mut [S::State] {
+        &mut self.states[..self.staged]
     }
 
-    fn mover(&self, state: &S::State, actor: usize) -> Mover {
-        if self.reductions.movers {
-            self.system.mover(state, actor)
-        } else {
-            Mover::None
+    /// Who is enabled; and how they move, if that matters.
+    fn enabled(&mut self, state: &S::State) -> u64 {
+        let mut enabled = 0;
+        for actor in 0..self.system.actors() {
+            if !self.reductions.movers {
+                enabled |= u64::from(self.system.enabled(state, actor)) << actor;
+            } else if let Some(next) = self.system.next(state, actor) {
+                self.movers[actor] = next.mover;
+                enabled |= 1 << actor;
+            }
         }
+        enabled
     }
 
     /// Expands one actor alone, if there is one that may be.
@@ -217,7 +227,7 @@ impl<'s, S: System> Expander<'s, S> {
                 },
                 Run::Alone(others),
             );
-            if self.successors.iter().any(&mut new) {
+            if self.successors().iter().any(&mut new) {
                 return true;
             }
             self.clear();
@@ -256,8 +266,8 @@ impl<'s, S: System> Expander<'s, S> {
         let mut fanout = 1;
         while number < fanout {
             let mut choice = Choice::number(number);
-            let mut next = from.clone();
-            self.system.step(&mut next, actor, &mut choice);
+            let at = self.place(from);
+            self.system.step(&mut self.states[at], actor, &mut choice);
             self.steps += 1;
             fanout = fanout.max(choice.fanout());
             if choice.valid() {
@@ -274,12 +284,13 @@ impl<'s, S: System> Expander<'s, S> {
                     width,
                     committed,
                 };
-                match self.goes_on(&next, after, kind) {
+                match self.goes_on(&self.states[at], after, kind) {
                     Some(mover) => {
+                        let next = self.states[at].clone();
                         self.look(&next);
                         self.run(&next, mover, after, kind);
                     }
-                    None => self.stage(next),
+                    None => self.stage(),
                 }
                 self.trail.pop();
             }
@@ -298,19 +309,35 @@ impl<'s, S: System> Expander<'s, S> {
         if !self.reductions.movers || steps == LONGEST_RUN || width > WIDEST_RUN {
             return None;
         }
-        if self.system.done(state) || !self.system.enabled(state, actor) {
-            return None;
+        let Next { mover, blocks } = self.system.next(state, actor)?;
+        let fused = match kind {
+            Run::Alone(others) => self.unseen(state, actor, others),
+            Run::Movers => match mover {
+                Mover::Left | Mover::Both => true,
+                Mover::Right | Mover::None => !committed && !blocks,
+            },
+        };
+        let mover = match kind {
+            Run::Alone(_) => Mover::None,
+            Run::Movers => mover,
+        };
+        (fused && !self.system.done(state)).then_some(mover)
+    }
+
+    /// A copy of `state` behind the successors.
+    fn place(&mut self, state: &S::State) -> usize {
+        match self.states.get_mut(self.staged) {
+            Some(place) => place.clone_from(state),
+            None => self.states.push(state.clone()),
         }
-        match kind {
-            Run::Alone(others) => self.unseen(state, actor, others).then_some(Mover::None),
-            Run::Movers => {
-                let mover = self.system.mover(state, actor);
-                let fused = match mover {
-                    Mover::Left | Mover::Both => true,
-                    Mover::Right | Mover::None => !committed && !self.system.blocks(state, actor),
-                };
-                fused.then_some(mover)
-            }
+        self.staged
+    }
+
+    /// What lies behind the successors is one of them.
+    fn stage(&mut self) {
+        self.staged += 1;
+        if self.keep_trails {
+            self.trails.push(self.trail.clone());
         }
     }
 
@@ -325,15 +352,8 @@ impl<'s, S: System> Expander<'s, S> {
         }
     }
 
-    fn stage(&mut self, state: S::State) {
-        self.successors.push(state);
-        if self.keep_trails {
-            self.trails.push(self.trail.clone());
-        }
-    }
-
     fn clear(&mut self) {
-        self.successors.clear();
+        self.staged = 0;
         self.trails.clear();
         self.inside.clear();
     }

@@ -104,11 +104,12 @@ impl Report {
                 continue;
             }
             expander.expand_every_way(&state, flags);
-            if expander.successors.is_empty() {
+            if expander.successors().is_empty() {
                 graph.nodes[from].kind = Kind::Deadlock;
             }
             let first = graph.edges.len();
-            for (mut next, steps) in expander.successors.drain(..).zip(expander.trails.drain(..)) {
+            let trails = std::mem::take(&mut expander.trails);
+            for (mut next, steps) in expander.successors().iter().cloned().zip(trails) {
                 packed.clear();
                 pack(system, self.reductions, &mut next, &mut packed);
                 let Some(id) = self.store.find(&packed) else {

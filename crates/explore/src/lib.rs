@@ -157,6 +157,7 @@ mod shard;
 mod shortest;
 mod store;
 mod system;
+mod walk;
 mod witness;
 mod worker;
 
@@ -168,5 +169,6 @@ pub use report::Report;
 pub use search::explore;
 pub use shortest::{Shortest, shortest};
 pub use store::StateId;
-pub use system::{Choice, Footprint, Mover, System};
+pub use system::{Choice, Footprint, Mover, Next, System};
+pub use walk::{Walk, walk};
 pub use witness::Witness;

@@ -86,11 +86,11 @@ impl<S: System> Backward<'_, S> {
             return None;
         }
         self.expander.expand_every_way(&state, u64::MAX);
-        if self.expander.successors.is_empty() {
+        if self.expander.successors().is_empty() {
             return None;
         }
-        let mut found = Vec::with_capacity(self.expander.successors.len());
-        for next in &mut self.expander.successors {
+        let mut found = Vec::with_capacity(self.expander.successors().len());
+        for next in self.expander.successors() {
             self.packed.clear();
             pack(self.system, self.report.reductions, next, &mut self.packed);
             // The search went some of these ways only, where an actor was expanded alone.

@@ -55,6 +55,9 @@ pub struct Options<'a> {
     pub timeout: Option<Duration>,
     /// Ends the search once it is true.
     pub stop: Option<&'a AtomicBool>,
+    /// Ends the search after the level in which a state with one of these flags was expanded. Every state up to that level is then
+    /// known, so the first sighting is the shortest, whatever the number of workers.
+    pub until: u64,
     /// Called about once a second, and not at all by a search that is quicker.
     pub progress: Option<&'a (dyn Fn(&Progress) + Sync)>,
     /// Looks, in a complete search that keeps states whole, for states from which no end can be reached.
@@ -72,6 +75,7 @@ impl Default for Options<'_> {
             max_memory: None,
             timeout: None,
             stop: None,
+            until: 0,
             progress: None,
             livelock: false,
             keep: Keep::States,
@@ -107,4 +111,6 @@ pub enum Ended {
     Time,
     /// [`Options::stop`] was set.
     Stopped,
+    /// A flag of [`Options::until`] was met.
+    Found,
 }

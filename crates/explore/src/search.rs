@@ -52,6 +52,7 @@ struct Shared {
     transitions: AtomicU64,
     hunted: Mutex<Hunted>,
     level: AtomicU32,
+    flags: AtomicU64,
     halt: AtomicBool,
     quit: AtomicBool,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
@@ -79,6 +80,7 @@ impl Shared {
             transitions: AtomicU64::new(0),
             hunted: Mutex::default(),
             level: AtomicU32::new(0),
+            flags: AtomicU64::new(0),
             halt: AtomicBool::new(false),
             quit: AtomicBool::new(false),
             panic: Mutex::new(None),
@@ -119,6 +121,7 @@ impl Shared {
             }
             self.transitions
                 .fetch_add(worker.transitions - before, Ordering::Relaxed);
+            self.flags.fetch_or(worker.flags(), Ordering::Relaxed);
             self.hunted
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -434,6 +437,11 @@ fn levels<S: System>(
             }
         }
         shared.level.fetch_add(1, Ordering::Relaxed);
+        if shared.flags.load(Ordering::Relaxed) & limits.options.until != 0 {
+            run.ended = Ended::Found;
+            run.levels.extend(Some(level_size).filter(|size| *size > 0));
+            break;
+        }
         if shared
             .hunted
             .lock()

@@ -39,6 +39,11 @@ pub trait System: Sync {
     /// The state that `bytes` was packed from.
     fn unpack(&self, bytes: &[u8]) -> Self::State;
 
+    /// As [`unpack`](System::unpack), in the place of another state.
+    fn unpack_into(&self, bytes: &[u8], state: &mut Self::State) {
+        *state = self.unpack(bytes);
+    }
+
     /// Renames what differs only in name, so that equivalent states become equal: a true canonical form. Reduction
     /// "symmetry"; the default renames nothing.
     fn canonical(&self, _state: &mut Self::State) {}
@@ -58,6 +63,15 @@ pub trait System: Sync {
     /// waits for), so the default is the safe answer. A left mover never blocks, by its definition.
     fn blocks(&self, _state: &Self::State, _actor: usize) -> bool {
         true
+    }
+
+    /// All that "movers" asks of the next step of `actor`, at once; none: it is blocked. A system that works all of it out from
+    /// the same thing may do so once.
+    fn next(&self, state: &Self::State, actor: usize) -> Option<Next> {
+        self.enabled(state, actor).then(|| Next {
+            mover: self.mover(state, actor),
+            blocks: self.blocks(state, actor),
+        })
     }
 
     /// What the next step of `actor` may read and write. Reduction "commute".
@@ -95,6 +109,15 @@ pub enum Mover {
     Left,
     /// Private work: both.
     Both,
+}
+
+/// The next step of an actor, as [`System::next`] tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// See [`System::mover`].
+    pub mover: Mover,
+    /// See [`System::blocks`].
+    pub blocks: bool,
 }
 
 /// Resources that a step may read and write, as bit sets; what a bit means is the system's business.

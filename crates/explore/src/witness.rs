@@ -108,12 +108,12 @@ impl Report {
         for next in &path[1..] {
             expander.expand_every_way(&state, system.flags(&state));
             let found = expander
-                .successors
+                .successors()
                 .iter()
                 .position(|successor| is(successor, *next));
             let found = found.expect("a stored state is a successor of its parent");
             witness.steps.append(&mut expander.trails[found]);
-            state = expander.successors.swap_remove(found);
+            state = expander.successors()[found].clone();
         }
         (witness, state)
     }

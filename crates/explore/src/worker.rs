@@ -47,6 +47,8 @@ pub(crate) struct Worker<'s, S: System> {
     reductions: Reductions,
     hunt: Option<Hunt<'s, S::State>>,
     expander: Expander<'s, S>,
+    /// The state that is being expanded.
+    at: Option<Box<S::State>>,
     packed: Vec<u8>,
     found: Found,
     pub(crate) hunted: Hunted,
@@ -71,6 +73,7 @@ impl<'s, S: System> Worker<'s, S> {
             reductions,
             hunt,
             expander: Expander::new(system, reductions),
+            at: None,
             packed: Vec::new(),
             found: Found::default(),
             hunted: Hunted::default(),
@@ -93,10 +96,18 @@ impl<'s, S: System> Worker<'s, S> {
     where
         L: Deref<Target = Shard>,
     {
+        // One state is unpacked over the other.
+        let mut at = self.at.take();
         for (id, packed) in shards[piece.shard].frontier(piece) {
-            let state = self.system.unpack(packed);
-            self.state(shards, &state, id, depth, buffers);
+            match &mut at {
+                Some(state) => self.system.unpack_into(packed, state),
+                None => at = Some(Box::new(self.system.unpack(packed))),
+            }
+            if let Some(state) = &at {
+                self.state(shards, state, id, depth, buffers);
+            }
         }
+        self.at = at;
     }
 
     fn state<L>(
@@ -160,14 +171,19 @@ impl<'s, S: System> Worker<'s, S> {
                 },
             );
         }
-        self.transitions += self.expander.successors.len() as u64;
+        self.transitions += self.expander.successors().len() as u64;
         let start = buffers.start();
-        for next in &mut self.expander.successors {
+        for next in self.expander.successors() {
             if followed(*system, &self.hunt, &mut self.hunted, next) {
                 buffers.push(|packed| pack(*system, *reductions, next, packed));
             }
         }
         buffers.sort(start, Some(id));
+    }
+
+    /// The flags seen so far.
+    pub(crate) fn flags(&self) -> u64 {
+        self.found.flags.keys().fold(0, |all, bit| all | 1 << bit)
     }
 
     pub(crate) fn finish(self) -> Harvest {

@@ -164,10 +164,7 @@ fn is_pinned(k: &mut Kernel, mm: MmId, va: Va) -> bool {
     let pte = k.pte(mm, va);
     match (pte, pte.normal_page()) {
         (Pte::Present { e }, Some(pfn)) => {
-            e.writable()
-                && k.has(F::ClearrefsPinned)
-                && k.mm(mm).has_pinned
-                && k.maybe_dma_pinned(pfn)
+            e.writable() && k.has(F::ClearrefsPinned) && k.maybe_dma_pinned(pfn) && k.has_pinned(mm)
         }
         _ => false,
     }

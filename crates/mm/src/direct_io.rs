@@ -205,6 +205,10 @@ pub mod device {
                 },
             ),
             IoState::Completing => step("DR5", "bio_check_pages_dirty"),
+            // nfs_direct_read_completion() asks nobody.
+            IoState::Dirtying if v.cfg.files[t.file.at()] == FileSystem::Nfs => {
+                step("DR5", "set_page_dirty")
+            }
             IoState::Dirtying => step("DR5", "set_page_dirty_lock")
                 .under("folio lock")
                 .waits(unlocked),

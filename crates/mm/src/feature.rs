@@ -95,14 +95,14 @@ features! {
     NumaExcl = "numa_excl",
     /// Migration entries keep young and dirty; 6.1.
     MigYoungDirty = "mig_young_dirty",
-    /// Migration copies before it freezes; 6.11.
-    MigCopyFirst = "mig_copy_first",
     /// Faults under the per-VMA lock; 6.4.
     PerVmaLock = "per_vma_lock",
     /// fork write-locks every VMA of the parent; 6.5.
     ForkVmaLock = "fork_vma_lock",
     /// UFFDIO_MOVE; 6.8.
     UffdMove = "uffd_move",
+    /// ... of the zero page too; 6.9.
+    UffdMoveZeropage = "uffd_move_zeropage",
     /// UFFDIO_MOVE locks the swap-cache folio and mends its index; 6.14.
     UffdMoveSc1 = "uffd_move_sc1",
     /// UFFDIO_MOVE checks the swap cache again under the PTL; 6.16.
@@ -111,16 +111,12 @@ features! {
     DioPin = "dio_pin",
     /// FUSE direct I/O pins instead of gets.
     FusePin = "fuse_pin",
-    /// A pin of the zero page is a no-op; 6.5.
-    ZeropageNopin = "zeropage_nopin",
     /// mprotect, munmap and mremap flush what reclaim deferred; 4.13.
     BatchedFlush = "batched_flush",
     /// mremap flushes before it drops the PTL; 4.20.
     MremapFlush = "mremap_flush",
     /// The writable upgrade of mprotect and NUMA honours soft-dirty; 6.0.
     SoftDirtyMprotect = "soft_dirty_mprotect",
-    /// `pte_mkuffd_wp` write-protects by itself; 6.2.
-    UffdwpMkWrprotect = "uffdwp_mk_wrprotect",
 
     // Swap.
     /// `do_swap_page` checks swap cache and entry again under the folio lock; 2.6.36.
@@ -135,18 +131,12 @@ features! {
     FreeSwapoff = "free_swapoff",
     /// A read fault on an exclusive swapped page maps it writable; by 6.12.
     SwapinRoW = "swapin_ro_w",
-    /// The swap table; 6.18.
-    SwapTable = "swap_table",
     /// A synchronous device no longer bypasses the swap cache; 7.0.
     NoBypass = "no_bypass",
     /// ... and swap-in always tries to free the swap cache; 7.0.
     SyncAlwaysFree = "sync_always_free",
     /// The slot count is dropped after the page is mapped; 7.0.
     FreeAfterMap = "free_after_map",
-    /// The folio enters the swap cache as its slot is allocated; 7.0.
-    AllocInCache = "alloc_in_cache",
-    /// SWAP_HAS_CACHE is gone: a slot is free when uncounted and uncached; 7.0.
-    NoHasCache = "no_has_cache",
     /// swapoff keeps soft-dirty and uffd-wp bits.
     SwapoffKeepBits = "swapoff_keep_bits",
 

@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn union_and_difference_are_by_feature() {
         let a = FeatureSet::of(&[Feature::PinBias, Feature::Unshare]);
-        let b = FeatureSet::of(&[Feature::Unshare, Feature::NoHasCache]);
+        let b = FeatureSet::of(&[Feature::Unshare, Feature::FreeAfterMap]);
         assert_eq!(a.difference(b), FeatureSet::of(&[Feature::PinBias]));
         assert_eq!(a.intersection(b), FeatureSet::of(&[Feature::Unshare]));
         assert_eq!(a.union(b).len(), 3);

@@ -1,6 +1,6 @@
 //! Names of things: small numbers with a type each.
 
-use crate::pack::{Pack, Reader, Writer};
+use crate::pack::{Names, Pack, Reader, Word};
 
 /// Processes (mms) at most.
 pub const MAX_MMS: usize = 4;
@@ -41,10 +41,11 @@ macro_rules! ids {
 macro_rules! packed_ids {
     ($($name:ident: $bits:literal;)+) => {$(
         impl Pack for $name {
+            const MOST: u32 = $bits;
             #[inline]
-            fn pack(&self, w: &mut Writer) { w.bits(u32::from(self.0), $bits) }
+            fn put(&self, word: Word, _: &mut Names) -> Word { word.and(u32::from(self.0), $bits) }
             #[inline]
-            fn unpack(r: &mut Reader) -> Self { $name(r.bits($bits) as u8) }
+            fn take(r: &mut Reader) -> Self { $name(r.next($bits) as u8) }
         }
     )+};
 }
@@ -79,26 +80,26 @@ ids! {
 packed_ids! { MmId: 2; Va: 2; Cpu: 3; Cell: 2; IoId: 2; PipeId: 1; HoldId: 2; FileId: 2; Cells: 4; Count: 4; }
 
 impl Pack for Pfn {
+    const MOST: u32 = 4;
     #[inline]
-    fn pack(&self, w: &mut Writer) {
-        let name = w.frame_name(*self);
-        w.bits(u32::from(name), 4);
+    fn put(&self, word: Word, names: &mut Names) -> Word {
+        word.and(u32::from(names.frame(*self)), 4)
     }
     #[inline]
-    fn unpack(r: &mut Reader) -> Self {
-        Pfn(r.bits(4) as u8)
+    fn take(r: &mut Reader) -> Self {
+        Pfn(r.next(4) as u8)
     }
 }
 
 impl Pack for Slot {
+    const MOST: u32 = 2;
     #[inline]
-    fn pack(&self, w: &mut Writer) {
-        let name = w.slot_name(*self);
-        w.bits(u32::from(name), 2);
+    fn put(&self, word: Word, names: &mut Names) -> Word {
+        word.and(u32::from(names.slot(*self)), 2)
     }
     #[inline]
-    fn unpack(r: &mut Reader) -> Self {
-        Slot(r.bits(2) as u8)
+    fn take(r: &mut Reader) -> Self {
+        Slot(r.next(2) as u8)
     }
 }
 

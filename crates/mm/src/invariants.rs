@@ -22,7 +22,7 @@
 use crate::config::Config;
 use crate::feature::Feature as F;
 use crate::ids::*;
-use crate::machine::{Hold, Machine};
+use crate::machine::{Hold, Machine, bits};
 use crate::page::{Home, Page, PageKind};
 use crate::pgtable::{Present, Pte};
 use crate::world::Broken;
@@ -59,6 +59,8 @@ impl BrokenSet {
 /// What the unlocked page tables lead to.
 #[derive(Default)]
 struct Seen {
+    /// The frames that present PTEs lead to, one bit each.
+    reached: u32,
     /// Present PTEs of each frame.
     mapped: [u8; MAX_FRAMES],
     /// Those of them that are writable, or will be once their NUMA hint is resolved.
@@ -75,8 +77,9 @@ struct Seen {
 pub fn broken(m: &Machine, cfg: &Config) -> BrokenSet {
     let mut found = BrokenSet::EMPTY;
     let seen = page_tables(m, cfg, &mut found);
-    for at in 1..cfg.sizes.frames {
-        frame(m, cfg, &seen, Pfn(at as u8), &mut found);
+    // A frame that is free and that no PTE leads to cannot be wrong.
+    for pfn in bits((m.in_use() | seen.reached) & !1).map(Pfn) {
+        frame(m, cfg, &seen, pfn, &mut found);
     }
     for at in 0..cfg.sizes.slots {
         slot(m, cfg, &seen, Slot(at as u8), &mut found);
@@ -132,6 +135,7 @@ fn present(
     if e.pfn.is_zero() {
         return;
     }
+    seen.reached |= 1 << e.pfn.0;
     seen.mapped[e.pfn.at()] += 1;
     let page = &m.frames[e.pfn.at()];
     if page.kind == PageKind::Anon {

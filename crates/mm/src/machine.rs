@@ -1,7 +1,7 @@
 //! The state of the whole system: frames, slots, address spaces, TLBs, transfers, pipes.
 
 use crate::ids::*;
-use crate::pack::{Naming, Pack, Reader, Writer};
+use crate::pack::{Names, Naming, Pack, Reader, Word, Writer};
 use crate::packed;
 use crate::page::{Page, PageKind};
 use crate::pgtable::Pte;
@@ -292,6 +292,43 @@ impl Vma {
     }
 }
 
+impl Mm {
+    /// No process.
+    pub const fn absent(mm: MmId) -> Mm {
+        Mm {
+            alive: false,
+            root: mm,
+            readers: Count(0),
+            writer: false,
+            ptl: false,
+            has_pinned: false,
+            wp_seq: Count(0),
+            flush_pending: Count(0),
+            flush_batched: false,
+        }
+    }
+}
+
+impl SwapSlot {
+    /// Nobody's.
+    pub const FREE: SwapSlot = SwapSlot {
+        count: Count(0),
+        claimed: false,
+        cache: None,
+        writing: Cells::NONE,
+        torn: false,
+    };
+}
+
+impl Holder {
+    /// Holds nothing.
+    pub const IDLE: Holder = Holder {
+        page: None,
+        hold: Hold::Get,
+        write: false,
+    };
+}
+
 impl Io {
     /// No transfer.
     pub const IDLE: Io = Io {
@@ -309,100 +346,107 @@ impl Io {
 
 impl Machine {
     /// A machine with nothing but the zero page in it.
-    pub fn new() -> Machine {
-        let mut frames = [Page::FREE; MAX_FRAMES];
-        frames[0] = Page {
-            kind: PageKind::Zero,
-            refs: Count(1),
-            uptodate: true,
-            ..Page::FREE
-        };
-        let mm = |n: usize| Mm {
-            alive: false,
-            root: MmId(n as u8),
-            readers: Count(0),
-            writer: false,
-            ptl: false,
-            has_pinned: false,
-            wp_seq: Count(0),
-            flush_pending: Count(0),
-            flush_batched: false,
-        };
-        Machine {
-            mms: core::array::from_fn(mm),
-            vmas: [core::array::from_fn(|va| Vma::absent(Va(va as u8))); MAX_MMS],
+    pub const EMPTY: Machine = {
+        let mut m = Machine {
+            mms: [Mm::absent(MmId(0)); MAX_MMS],
+            vmas: [[Vma::absent(Va(0)); MAX_PAGES]; MAX_MMS],
             ptes: [[Pte::None; MAX_PAGES]; MAX_MMS],
-            frames,
-            slots: [SwapSlot {
-                count: Count(0),
-                claimed: false,
-                cache: None,
-                writing: Cells::NONE,
-                torn: false,
-            }; MAX_SLOTS],
+            frames: [Page::FREE; MAX_FRAMES],
+            slots: [SwapSlot::FREE; MAX_SLOTS],
             swap_off: false,
             swap_gone: false,
             tlbs: [[None; MAX_PAGES]; MAX_CPUS],
             ios: [Io::IDLE; MAX_IOS],
-            holders: [Holder {
-                page: None,
-                hold: Hold::Get,
-                write: false,
-            }; MAX_HOLDS],
+            holders: [Holder::IDLE; MAX_HOLDS],
             pipes: [[None; PIPE_BUFS]; MAX_PIPES],
             tasks: [Task::IDLE; MAX_CPUS],
+        };
+        m.frames[0].kind = PageKind::Zero;
+        m.frames[0].refs = Count(1);
+        m.frames[0].uptodate = true;
+        let mut mm = 0;
+        while mm < MAX_MMS {
+            m.mms[mm] = Mm::absent(MmId(mm as u8));
+            let mut va = 0;
+            while va < MAX_PAGES {
+                m.vmas[mm][va] = Vma::absent(Va(va as u8));
+                va += 1;
+            }
+            mm += 1;
         }
+        m
+    };
+
+    /// A machine with nothing but the zero page in it.
+    pub fn new() -> Machine {
+        Machine::EMPTY
+    }
+
+    /// The frames that are in somebody's hands, one bit each.
+    #[inline]
+    pub fn in_use(&self) -> u32 {
+        let frames = self.frames.iter().enumerate();
+        frames.fold(0, |used, (n, page)| used | u32::from(!page.is_free()) << n)
     }
 
     /// Packs all but frames and slots: what can refer to them. VMAs hardly ever differ from those of the start (`base`).
-    pub fn pack_roots(&self, sizes: &Sizes, base: &Machine, w: &mut Writer) {
+    pub fn pack_roots(&self, sizes: &Sizes, base: &Machine, w: &mut Writer, names: &mut Names) {
         for pfn in 1..=sizes.file_frames as u8 {
-            w.frame_name(Pfn(pfn));
+            names.frame(Pfn(pfn));
         }
         for mm in 0..sizes.mms {
-            self.mms[mm].pack(w);
+            self.mms[mm].pack(w, names);
             if !self.mms[mm].alive {
                 continue;
             }
             let root = self.mms[mm].root.at();
             for va in 0..sizes.pages {
                 let vma = &self.vmas[mm][va];
-                if *vma == base.vmas[root][va] {
-                    w.bits(0, 1);
+                let word = if *vma == base.vmas[root][va] {
+                    Word::EMPTY.and(0, 1)
                 } else {
-                    w.bits(1, 1);
-                    vma.pack(w);
-                }
-                self.ptes[mm][va].pack(w);
+                    vma.put(Word::EMPTY.and(1, 1), names)
+                };
+                let word = self.ptes[mm][va].put(word, names);
+                w.word(word);
             }
         }
         for cpu in 0..sizes.cpus {
-            self.tasks[cpu].pack(w);
-            for va in 0..sizes.pages {
-                self.tlbs[cpu][va].pack(w);
+            let task = &self.tasks[cpu];
+            if task.busy() {
+                w.bits(1, 1);
+                task.call.pack(w, names);
+                task.fault.pack(w, names);
+            } else {
+                w.bits(0, 1);
             }
+            let tlb = self.tlbs[cpu][..sizes.pages].iter();
+            let word = tlb.fold(Word::EMPTY, |word, entry| entry.put(word, names));
+            w.word(word);
         }
-        self.swap_off.pack(w);
-        self.swap_gone.pack(w);
+        let swap = Word::EMPTY.and(u32::from(self.swap_off), 1);
+        w.word(swap.and(u32::from(self.swap_gone), 1));
         for io in &self.ios[..sizes.ios] {
-            (io.state != IoState::Idle).pack(w);
-            if io.state != IoState::Idle {
-                io.pack(w);
+            if io.state == IoState::Idle {
+                w.bits(0, 1);
+            } else {
+                let word = io.put(Word::EMPTY.and(1, 1), names);
+                w.word(word);
             }
         }
         for holder in &self.holders[..sizes.holders] {
-            holder.pack(w);
+            holder.pack(w, names);
         }
         for pipe in &self.pipes[..sizes.pipes] {
             for buf in pipe {
-                buf.pack(w);
+                buf.pack(w, names);
             }
         }
     }
 
-    /// The inverse of [`pack_roots`](Machine::pack_roots).
-    pub fn unpack_roots(sizes: &Sizes, base: &Machine, r: &mut Reader) -> Machine {
-        let mut m = Machine::new();
+    /// The inverse of [`pack_roots`](Machine::pack_roots), into a machine that is as [`new`](Machine::new).
+    pub fn unpack_roots(&mut self, sizes: &Sizes, base: &Machine, r: &mut Reader) {
+        let m = self;
         for mm in 0..sizes.mms {
             m.mms[mm] = Pack::unpack(r);
             if !m.mms[mm].alive {
@@ -419,7 +463,12 @@ impl Machine {
             }
         }
         for cpu in 0..sizes.cpus {
-            m.tasks[cpu] = Pack::unpack(r);
+            if r.bits(1) == 1 {
+                m.tasks[cpu] = Task {
+                    call: Pack::unpack(r),
+                    fault: Pack::unpack(r),
+                };
+            }
             for va in 0..sizes.pages {
                 m.tlbs[cpu][va] = Pack::unpack(r);
             }
@@ -439,52 +488,59 @@ impl Machine {
                 *buf = Pack::unpack(r);
             }
         }
-        m
     }
 
-    /// Packs frames and slots, with what they hold written by `frame_data` and `slot_data`.
+    /// Packs frames and slots; `frame_data` and `slot_data` append what they hold.
     ///
     /// Those that something refers to come in the order of the walk; the others only if they are in use (a leak) or if what is
-    /// left in them matters: a free slot still holds what its last owner wrote.
+    /// left in them matters: a free slot still holds what its last owner wrote. Where names are kept, all come in order.
     pub fn pack_memory(
         &self,
         sizes: &Sizes,
         w: &mut Writer,
-        frame_data: &mut dyn FnMut(Pfn, &mut Writer),
-        slot_data: &mut dyn FnMut(Slot, &mut Writer),
+        names: &mut Names,
+        frame_data: impl Fn(Pfn, &mut Writer),
+        slot_data: impl Fn(Slot, Word) -> Word,
     ) {
-        // Whatever nothing refers to is met now: frames in use first (they were leaked), free slots last.
+        let used = self.in_use() & ((1 << sizes.frames) - 1) & !1;
         let (mut frames, mut slots) = (1u8, 0u8);
+        if names.naming() == Naming::Kept {
+            w.bits(used >> 1, MAX_FRAMES as u32 - 1);
+            for pfn in bits(used).map(Pfn) {
+                self.frames[pfn.at()].pack(w, names);
+                frame_data(pfn, w);
+            }
+            for slot in (0..sizes.slots as u8).map(Slot) {
+                let word = self.slots[slot.at()].put(Word::EMPTY, names);
+                w.word(slot_data(slot, word));
+            }
+            return;
+        }
         loop {
-            let before = (frames, slots);
-            while let Some(slot) = w.slot_at(slots).filter(|_| (slots as usize) < sizes.slots) {
-                w.bits(1, 1);
-                self.slots[slot.at()].pack(w);
-                slot_data(slot, w);
+            if let Some(slot) = names.slot_at(slots) {
+                let word = self.slots[slot.at()].put(Word::EMPTY.and(1, 1), names);
+                w.word(slot_data(slot, word));
                 slots += 1;
-            }
-            while let Some(pfn) = w
-                .frame_at(frames)
-                .filter(|_| (frames as usize) < sizes.frames)
-            {
-                self.pack_frame(pfn, w, frame_data);
+            } else if let Some(pfn) = names.frame_at(frames) {
+                let page = &self.frames[pfn.at()];
+                if page.is_free() {
+                    w.bits(0b110, 3);
+                } else {
+                    let word = page.put(Word::EMPTY.and(0b010, 3), names);
+                    w.word(word);
+                    frame_data(pfn, w);
+                }
                 frames += 1;
-            }
-            if before != (frames, slots) {
-                continue;
-            }
-            // A frame in use that nothing refers to, then a slot that nothing refers to: in order of their names. (Several
-            // such that differ would be told apart by name only; that costs states and never merges different ones.)
-            if let Some(pfn) = (1..sizes.frames as u8)
-                .map(Pfn)
-                .find(|&p| !w.has_met(p) && !self.frames[p.at()].is_free())
-            {
-                w.frame_name(pfn);
-            } else if let Some(slot) = (0..sizes.slots as u8)
-                .map(Slot)
-                .find(|&s| !w.has_met_slot(s))
-            {
-                w.slot_name(slot);
+            } else if let Some(pfn) = bits(used & !names.frames_met()).next() {
+                // In use, and nothing refers to it: in order of their names. (Several such that differ would be told apart by
+                // name only; that costs states and never merges different ones.)
+                names.frame(Pfn(pfn));
+            } else if (slots as usize) < sizes.slots {
+                // Nothing refers to any other slot, either.
+                let unmet = |slot: &Slot| !names.has_met_slot(*slot);
+                if let Some(slot) = (0..sizes.slots as u8).map(Slot).find(unmet) {
+                    names.slot(slot);
+                }
             } else {
                 break;
             }
@@ -492,24 +548,26 @@ impl Machine {
         w.bits(0, 2);
     }
 
-    fn pack_frame(&self, pfn: Pfn, w: &mut Writer, frame_data: &mut dyn FnMut(Pfn, &mut Writer)) {
-        w.bits(0, 1);
-        w.bits(1, 1);
-        let page = &self.frames[pfn.at()];
-        page.is_free().pack(w);
-        if !page.is_free() {
-            page.pack(w);
-            frame_data(pfn, w);
-        }
-    }
-
-    /// The inverse of [`pack_memory`](Machine::pack_memory).
+    /// The inverse of [`pack_memory`](Machine::pack_memory), into a machine whose frames and slots are as new.
     pub fn unpack_memory(
         &mut self,
+        sizes: &Sizes,
+        naming: Naming,
         r: &mut Reader,
-        frame_data: &mut dyn FnMut(Pfn, &mut Reader),
-        slot_data: &mut dyn FnMut(Slot, &mut Reader),
+        mut frame_data: impl FnMut(Pfn, &mut Reader),
+        mut slot_data: impl FnMut(Slot, &mut Reader),
     ) {
+        if naming == Naming::Kept {
+            for pfn in bits(r.bits(MAX_FRAMES as u32 - 1) << 1).map(Pfn) {
+                self.frames[pfn.at()] = Pack::unpack(r);
+                frame_data(pfn, r);
+            }
+            for slot in (0..sizes.slots as u8).map(Slot) {
+                self.slots[slot.at()] = Pack::unpack(r);
+                slot_data(slot, r);
+            }
+            return;
+        }
         let (mut frames, mut slots) = (1u8, 0u8);
         loop {
             if r.bits(1) == 1 {
@@ -536,6 +594,18 @@ impl Machine {
             Naming::Kept
         }
     }
+}
+
+/// The numbers of the bits that are set.
+pub fn bits(set: u32) -> impl Iterator<Item = u8> {
+    let mut rest = set;
+    core::iter::from_fn(move || {
+        (rest != 0).then(|| {
+            let bit = rest.trailing_zeros() as u8;
+            rest &= rest - 1;
+            bit
+        })
+    })
 }
 
 impl Default for Machine {

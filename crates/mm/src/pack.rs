@@ -1,8 +1,11 @@
 //! Packed states: every value that takes part in a state writes itself into a bit stream and reads itself back.
 //!
 //! Frames and swap slots have no identity but the references to them, so a [`Writer`] may *rename* them in the order in
-//! which it meets them: two states that differ only in such names then pack equal. That is a true canonical form, because
-//! the order of the walk depends on nothing but the state's structure.
+//! which it meets them ([`Names`]): two states that differ only in such names then pack equal. That is a true canonical form,
+//! because the order of the walk depends on nothing but the state's structure.
+//!
+//! A search packs every successor of every state, so this is written to be quick: a value gathers its bits in a [`Word`], which
+//! stays in registers, and the stream is touched once a word.
 
 use alloc::vec::Vec;
 
@@ -10,10 +13,56 @@ use crate::ids::{MAX_FRAMES, MAX_SLOTS, Pfn, Slot};
 
 /// A value that can be written to and read from a packed state: `unpack(pack(x)) == x` up to renaming.
 pub trait Pack: Sized {
+    /// Bits that a value takes, at most.
+    const MOST: u32;
+    /// Adds the value to a word that has room for it.
+    fn put(&self, word: Word, names: &mut Names) -> Word;
+    /// Takes the value from a reader that has it at hand.
+    fn take(r: &mut Reader) -> Self;
+
     /// Appends the value.
-    fn pack(&self, w: &mut Writer);
+    #[inline]
+    fn pack(&self, w: &mut Writer, names: &mut Names) {
+        const { assert!(Self::MOST <= Word::ROOM, "too long for a word") };
+        w.word(self.put(Word::EMPTY, names));
+    }
+
     /// Reads the value back.
-    fn unpack(r: &mut Reader) -> Self;
+    #[inline]
+    fn unpack(r: &mut Reader) -> Self {
+        const { assert!(Self::MOST <= Word::ROOM, "too long for a word") };
+        r.reach(Self::MOST);
+        Self::take(r)
+    }
+}
+
+/// Bits on their way into a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Word {
+    bits: u64,
+    len: u32,
+}
+
+impl Word {
+    /// No bits.
+    pub const EMPTY: Word = Word { bits: 0, len: 0 };
+    /// Bits that a word has room for: seven more may wait in the stream for their byte to be full.
+    pub const ROOM: u32 = 56;
+
+    /// These bits and then the low `width` of `value`, which must fit.
+    #[inline]
+    #[must_use]
+    pub fn and(self, value: u32, width: u32) -> Word {
+        debug_assert!(
+            width <= 32 && (width == 32 || value >> width == 0),
+            "{value} does not fit {width} bits"
+        );
+        debug_assert!(self.len + width <= Word::ROOM, "no room for {width} bits");
+        Word {
+            bits: self.bits | u64::from(value) << self.len,
+            len: self.len + width,
+        }
+    }
 }
 
 /// Are frames and slots renamed while packing?
@@ -27,17 +76,8 @@ pub enum Naming {
 
 const UNSEEN: u8 = u8::MAX;
 
-/// Room for one packed state. The largest that [`crate::machine::Sizes`] allows is well below.
-const ROOM: usize = 512;
-
-/// A bit stream under construction. It is gathered on the stack and appended as a whole: growing the vector word by word
-/// was a tenth of a search's time.
-pub struct Writer<'a> {
-    out: &'a mut Vec<u8>,
-    room: [u8; ROOM],
-    len: usize,
-    acc: u64,
-    filled: u32,
+/// The names that frames and slots have in one stream.
+pub struct Names {
     naming: Naming,
     frames: [u8; MAX_FRAMES],
     slots: [u8; MAX_SLOTS],
@@ -47,121 +87,155 @@ pub struct Writer<'a> {
     slots_met: u8,
 }
 
-impl<'a> Writer<'a> {
-    /// Starts a stream that is appended to `out`.
-    pub fn new(out: &'a mut Vec<u8>, naming: Naming) -> Self {
-        Writer {
-            out,
-            room: [0; ROOM],
-            len: 0,
-            acc: 0,
-            filled: 0,
+impl Names {
+    /// None yet.
+    pub fn new(naming: Naming) -> Names {
+        let mut frames = [UNSEEN; MAX_FRAMES];
+        // Frame 0 is the zero page: it keeps its name.
+        frames[0] = 0;
+        Names {
             naming,
-            frames: [UNSEEN; MAX_FRAMES],
+            frames,
             slots: [UNSEEN; MAX_SLOTS],
             frame_order: [0; MAX_FRAMES],
             slot_order: [0; MAX_SLOTS],
-            // Frame 0 is the zero page: it keeps its name.
             frames_met: 1,
             slots_met: 0,
         }
     }
 
-    /// Appends the low `width` (at most 32) bits of `value`, which must fit.
-    #[inline]
-    pub fn bits(&mut self, value: u32, width: u32) {
-        debug_assert!(
-            width <= 32 && (width == 32 || value >> width == 0),
-            "{value} does not fit {width} bits"
-        );
-        self.acc |= u64::from(value) << self.filled;
-        self.filled += width;
-        if self.filled >= 32 {
-            self.room[self.len..self.len + 4].copy_from_slice(&(self.acc as u32).to_le_bytes());
-            self.len += 4;
-            self.acc >>= 32;
-            self.filled -= 32;
-        }
-    }
-
-    /// Appends what is left, padded to a byte.
-    pub fn finish(mut self) {
-        while self.filled > 0 {
-            self.room[self.len] = self.acc as u8;
-            self.len += 1;
-            self.acc >>= 8;
-            self.filled = self.filled.saturating_sub(8);
-        }
-        self.out.extend_from_slice(&self.room[..self.len]);
-    }
-
     /// The name under which `frame` stands in this stream.
     #[inline]
-    pub fn frame_name(&mut self, frame: Pfn) -> u8 {
-        if self.naming == Naming::Kept || frame.0 == 0 {
+    pub fn frame(&mut self, frame: Pfn) -> u8 {
+        if self.naming == Naming::Kept {
             return frame.0;
         }
-        let at = frame.0 as usize;
-        if self.frames[at] == UNSEEN {
-            self.frames[at] = self.frames_met;
+        let name = &mut self.frames[frame.at()];
+        if *name == UNSEEN {
+            *name = self.frames_met;
             self.frame_order[self.frames_met as usize] = frame.0;
             self.frames_met += 1;
         }
-        self.frames[at]
+        *name
     }
 
     /// The name under which `slot` stands in this stream.
     #[inline]
-    pub fn slot_name(&mut self, slot: Slot) -> u8 {
+    pub fn slot(&mut self, slot: Slot) -> u8 {
         if self.naming == Naming::Kept {
             return slot.0;
         }
-        let at = slot.0 as usize;
-        if self.slots[at] == UNSEEN {
-            self.slots[at] = self.slots_met;
+        let name = &mut self.slots[slot.at()];
+        if *name == UNSEEN {
+            *name = self.slots_met;
             self.slot_order[self.slots_met as usize] = slot.0;
             self.slots_met += 1;
         }
-        self.slots[at]
+        *name
     }
 
     /// The frame that was named `name`, if that many were met.
+    #[inline]
     pub fn frame_at(&self, name: u8) -> Option<Pfn> {
-        match self.naming {
-            Naming::Kept => Some(Pfn(name)),
-            Naming::Canonical => {
-                (name < self.frames_met).then(|| Pfn(self.frame_order[name as usize]))
-            }
-        }
+        (name < self.frames_met).then(|| Pfn(self.frame_order[name as usize]))
     }
 
     /// The slot that was named `name`, if that many were met.
+    #[inline]
     pub fn slot_at(&self, name: u8) -> Option<Slot> {
-        match self.naming {
-            Naming::Kept => Some(Slot(name)),
-            Naming::Canonical => {
-                (name < self.slots_met).then(|| Slot(self.slot_order[name as usize]))
-            }
-        }
+        (name < self.slots_met).then(|| Slot(self.slot_order[name as usize]))
     }
 
-    /// Has `frame` been met? Under [`Naming::Kept`] every frame counts as met.
-    pub fn has_met(&self, frame: Pfn) -> bool {
-        self.naming == Naming::Kept || frame.0 == 0 || self.frames[frame.0 as usize] != UNSEEN
+    /// The frames that have been met, one bit each.
+    #[inline]
+    pub fn frames_met(&self) -> u32 {
+        let met = &self.frame_order[..self.frames_met as usize];
+        met.iter().fold(0, |met, frame| met | 1 << frame)
     }
 
     /// Has `slot` been met?
+    #[inline]
     pub fn has_met_slot(&self, slot: Slot) -> bool {
-        self.naming == Naming::Kept || self.slots[slot.0 as usize] != UNSEEN
+        self.slots[slot.at()] != UNSEEN
+    }
+
+    /// Are frames and slots renamed?
+    pub fn naming(&self) -> Naming {
+        self.naming
     }
 }
 
-/// A packed state being read back.
+/// Room for one packed state. The largest that [`crate::machine::Sizes`] allows is well below.
+const ROOM: usize = 512;
+
+/// A bit stream under construction. It is gathered on the stack and appended as a whole: growing the vector word by word
+/// was a tenth of a search's time. Names are apart, so that the compiler sees that who gives names leaves the stream alone.
+pub struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+    room: [u8; ROOM],
+    /// Bytes that are full.
+    len: usize,
+    /// The bits behind them, at most 63.
+    rest: Word,
+}
+
+impl<'a> Writer<'a> {
+    /// Starts a stream that is appended to `out`.
+    #[inline]
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        Writer {
+            out,
+            room: [0; ROOM],
+            len: 0,
+            rest: Word::EMPTY,
+        }
+    }
+
+    /// Appends a word.
+    #[inline(always)]
+    pub fn word(&mut self, word: Word) {
+        if self.rest.len + word.len > 63 {
+            self.flush();
+        }
+        self.rest = Word {
+            bits: self.rest.bits | word.bits << self.rest.len,
+            len: self.rest.len + word.len,
+        };
+    }
+
+    #[inline(always)]
+    fn flush(&mut self) {
+        let Word { bits, len } = self.rest;
+        self.room[self.len..self.len + 8].copy_from_slice(&bits.to_le_bytes());
+        self.len += (len / 8) as usize;
+        self.rest = Word {
+            bits: bits >> (len / 8 * 8),
+            len: len % 8,
+        };
+    }
+
+    /// Appends the low `width` (at most 32) bits of `value`, which must fit.
+    #[inline]
+    pub fn bits(&mut self, value: u32, width: u32) {
+        self.word(Word::EMPTY.and(value, width));
+    }
+
+    /// Appends what is left, padded to a byte.
+    pub fn finish(&mut self) {
+        self.flush();
+        let len = self.len + usize::from(self.rest.len > 0);
+        self.out.extend_from_slice(&self.room[..len]);
+    }
+}
+
+/// A packed state being read back. Past its end there are zeroes.
 pub struct Reader<'a> {
     bytes: &'a [u8],
+    /// The first byte that is not wholly at hand.
     at: usize,
-    acc: u64,
-    filled: u32,
+    /// What is at hand, and how much of it.
+    bits: u64,
+    len: u32,
 }
 
 impl<'a> Reader<'a> {
@@ -170,68 +244,74 @@ impl<'a> Reader<'a> {
         Reader {
             bytes,
             at: 0,
-            acc: 0,
-            filled: 0,
+            bits: 0,
+            len: 0,
         }
+    }
+
+    /// Has the next `width` bits at hand, at most as many as a [`Word`] has room for.
+    #[inline(always)]
+    pub fn reach(&mut self, width: u32) {
+        if self.len >= width {
+            return;
+        }
+        let word = match self.bytes.get(self.at..self.at + 8) {
+            Some(word) => u64::from_le_bytes(word.try_into().expect("eight bytes")),
+            None => {
+                let rest = &self.bytes[self.at.min(self.bytes.len())..];
+                rest.iter()
+                    .rev()
+                    .fold(0, |word, &byte| word << 8 | u64::from(byte))
+            }
+        };
+        // Whole bytes, up to between 56 and 63 bits; what lies above is read again.
+        self.bits |= word << self.len;
+        self.at += ((63 - self.len) / 8) as usize;
+        self.len |= 56;
+    }
+
+    /// The next `width` bits, which are at hand.
+    #[inline(always)]
+    pub fn next(&mut self, width: u32) -> u32 {
+        debug_assert!(self.len >= width);
+        let value = (self.bits & ((1 << width) - 1)) as u32;
+        self.bits >>= width;
+        self.len -= width;
+        value
     }
 
     /// The next `width` (at most 32) bits.
     #[inline]
     pub fn bits(&mut self, width: u32) -> u32 {
-        if self.filled < width {
-            self.refill();
-        }
-        let value = (self.acc & ((1u64 << width) - 1)) as u32;
-        self.acc >>= width;
-        self.filled -= width;
-        value
-    }
-}
-
-impl Reader<'_> {
-    /// Takes up four more bytes; past the end there are zeroes.
-    #[inline]
-    fn refill(&mut self) {
-        let word = match self.bytes.get(self.at..self.at + 4) {
-            Some(word) => u32::from_le_bytes([word[0], word[1], word[2], word[3]]),
-            None => {
-                let rest = &self.bytes[self.at.min(self.bytes.len())..];
-                rest.iter()
-                    .rev()
-                    .fold(0, |word, &byte| word << 8 | u32::from(byte))
-            }
-        };
-        self.acc |= u64::from(word) << self.filled;
-        self.at += 4;
-        self.filled += 32;
+        self.reach(width);
+        self.next(width)
     }
 }
 
 impl Pack for bool {
+    const MOST: u32 = 1;
     #[inline]
-    fn pack(&self, w: &mut Writer) {
-        w.bits(u32::from(*self), 1);
+    fn put(&self, word: Word, _: &mut Names) -> Word {
+        word.and(u32::from(*self), 1)
     }
     #[inline]
-    fn unpack(r: &mut Reader) -> Self {
-        r.bits(1) == 1
+    fn take(r: &mut Reader) -> Self {
+        r.next(1) == 1
     }
 }
 
 impl<T: Pack> Pack for Option<T> {
+    const MOST: u32 = 1 + T::MOST;
     #[inline]
-    fn pack(&self, w: &mut Writer) {
+    fn put(&self, word: Word, names: &mut Names) -> Word {
         match self {
-            None => w.bits(0, 1),
-            Some(value) => {
-                w.bits(1, 1);
-                value.pack(w);
-            }
+            None => word.and(0, 1),
+            Some(value) => value.put(word.and(1, 1), names),
         }
     }
     #[inline]
-    fn unpack(r: &mut Reader) -> Self {
-        (r.bits(1) == 1).then(|| T::unpack(r))
+    fn take(r: &mut Reader) -> Self {
+        (r.next(1) == 1).then(|| T::take(r))
     }
 }
 
@@ -247,10 +327,14 @@ macro_rules! packed {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub struct $name { $($(#[$fmeta])* pub $field: $ty,)* }
         impl $crate::pack::Pack for $name {
+            const MOST: u32 = 0 $(+ <$ty as $crate::pack::Pack>::MOST)*;
             #[inline]
-            fn pack(&self, w: &mut $crate::pack::Writer) { $($crate::pack::Pack::pack(&self.$field, w);)* }
+            fn put(&self, word: $crate::pack::Word, names: &mut $crate::pack::Names) -> $crate::pack::Word {
+                $(let word = $crate::pack::Pack::put(&self.$field, word, names);)*
+                word
+            }
             #[inline]
-            fn unpack(r: &mut $crate::pack::Reader) -> Self { $name { $($field: $crate::pack::Pack::unpack(r),)* } }
+            fn take(r: &mut $crate::pack::Reader) -> Self { $name { $($field: $crate::pack::Pack::take(r),)* } }
         }
         $crate::packed! { $($rest)* }
     };
@@ -271,24 +355,30 @@ macro_rules! packed {
             }
         }
         impl $crate::pack::Pack for $name {
-            fn pack(&self, w: &mut $crate::pack::Writer) {
+            const MOST: u32 = {
+                let all = [$(0 $($(+ <$ty as $crate::pack::Pack>::MOST)*)?,)*];
+                $crate::pack::tag_width(all.len() as u32) + $crate::pack::longest(&all)
+            };
+            fn put(&self, word: $crate::pack::Word, names: &mut $crate::pack::Names) -> $crate::pack::Word {
                 #[allow(clippy::enum_variant_names, clippy::upper_case_acronyms, non_camel_case_types, dead_code)]
                 enum Tag { $($variant,)* COUNT }
                 const WIDTH: u32 = $crate::pack::tag_width(Tag::COUNT as u32);
+                let _ = &names;
                 match self {
                     $($name::$variant $({ $($field),* })? => {
-                        w.bits(Tag::$variant as u32, WIDTH);
-                        $($($crate::pack::Pack::pack($field, w);)*)?
+                        let word = word.and(Tag::$variant as u32, WIDTH);
+                        $($(let word = $crate::pack::Pack::put($field, word, names);)*)?
+                        word
                     })*
                 }
             }
-            fn unpack(r: &mut $crate::pack::Reader) -> Self {
+            fn take(r: &mut $crate::pack::Reader) -> Self {
                 #[allow(clippy::enum_variant_names, clippy::upper_case_acronyms, non_camel_case_types, dead_code)]
                 enum Tag { $($variant,)* COUNT }
                 const WIDTH: u32 = $crate::pack::tag_width(Tag::COUNT as u32);
-                let tag = r.bits(WIDTH);
+                let tag = r.next(WIDTH);
                 $(if tag == Tag::$variant as u32 {
-                    return $name::$variant $({ $($field: $crate::pack::Pack::unpack(r)),* })?;
+                    return $name::$variant $({ $($field: $crate::pack::Pack::take(r)),* })?;
                 })*
                 unreachable!("no variant {tag} of {}", stringify!($name))
             }
@@ -304,4 +394,16 @@ pub const fn tag_width(count: u32) -> u32 {
     } else {
         u32::BITS - (count - 1).leading_zeros()
     }
+}
+
+/// The largest of these.
+pub const fn longest(all: &[u32]) -> u32 {
+    let (mut most, mut n) = (0, 0);
+    while n < all.len() {
+        if all[n] > most {
+            most = all[n];
+        }
+        n += 1;
+    }
+    most
 }

@@ -1,7 +1,7 @@
 //! `struct page` / `struct folio` of one order-0 frame.
 
 use crate::ids::{Count, Cpu, MmId, Pfn, Slot, Va};
-use crate::pack::{Pack, Reader, Writer};
+use crate::pack::{Names, Pack, Reader, Word};
 use crate::packed;
 
 /// One frame's `struct page`. What the frame holds is the driver's business ([`crate::World`]).
@@ -69,7 +69,9 @@ packed! {
 
 impl Pack for Page {
     /// By hand, for this is what a packed state mostly consists of: kind, counts and flags in one go.
-    fn pack(&self, w: &mut Writer) {
+    const MOST: u32 = 27 + Slot::MOST + 2 * Cpu::MOST + Home::MOST;
+
+    fn put(&self, word: Word, names: &mut Names) -> Word {
         let flags = [
             self.exclusive,
             self.dirty,
@@ -90,34 +92,35 @@ impl Pack for Page {
             .fold(0, |bits, (n, &set)| bits | u32::from(set) << n);
         let counts =
             u32::from(self.refs.0) | u32::from(self.pins.0) << 4 | u32::from(self.mapcount.0) << 8;
-        w.bits(bits | counts << 12 | (self.kind as u32) << 24, 27);
+        let mut word = word.and(bits | counts << 12 | (self.kind as u32) << 24, 27);
         if let Some(slot) = self.swap {
-            slot.pack(w);
+            word = slot.put(word, names);
         }
         if let Some(cpu) = self.batch {
-            cpu.pack(w);
+            word = cpu.put(word, names);
         }
         if let Some(cpu) = self.lazy_batch {
-            cpu.pack(w);
+            word = cpu.put(word, names);
         }
         if let Some(home) = self.home {
-            home.pack(w);
+            word = home.put(word, names);
         }
+        word
     }
 
-    fn unpack(r: &mut Reader) -> Page {
-        let bits = r.bits(27);
-        let set = |n: u32| bits >> n & 1 == 1;
-        let count = |n: u32| Count((bits >> n & 15) as u8);
-        let kinds = [
+    fn take(r: &mut Reader) -> Page {
+        const KINDS: [PageKind; 5] = [
             PageKind::Free,
             PageKind::Anon,
             PageKind::Ksm,
             PageKind::File,
             PageKind::Zero,
         ];
+        let bits = r.next(27);
+        let set = |n: u32| bits >> n & 1 == 1;
+        let count = |n: u32| Count((bits >> n & 15) as u8);
         Page {
-            kind: kinds[(bits >> 24) as usize],
+            kind: KINDS[(bits >> 24) as usize],
             refs: count(12),
             pins: count(16),
             mapcount: count(20),
@@ -129,10 +132,10 @@ impl Pack for Page {
             lru: set(5),
             swapbacked: set(6),
             frozen: set(7),
-            swap: set(8).then(|| Pack::unpack(r)),
-            batch: set(9).then(|| Pack::unpack(r)),
-            lazy_batch: set(10).then(|| Pack::unpack(r)),
-            home: set(11).then(|| Pack::unpack(r)),
+            swap: set(8).then(|| Pack::take(r)),
+            batch: set(9).then(|| Pack::take(r)),
+            lazy_batch: set(10).then(|| Pack::take(r)),
+            home: set(11).then(|| Pack::take(r)),
         }
     }
 }

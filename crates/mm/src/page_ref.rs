@@ -33,6 +33,11 @@ impl Kernel<'_> {
         self.page(pfn).pins.0 > 0 && self.has(F::PinBias)
     }
 
+    /// Did this mm ever pin (`has_pinned`, 5.9)? A kernel that does not remember has to assume so.
+    pub fn has_pinned(&mut self, mm: MmId) -> bool {
+        self.mm(mm).has_pinned || !self.has(F::HasPinned)
+    }
+
     /// `folio_get`: one more plain reference to a page that is known to be referenced.
     pub fn get_page(&mut self, pfn: Pfn) {
         let page = self.page_mut(pfn);

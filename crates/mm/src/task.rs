@@ -194,13 +194,14 @@ impl Task {
     };
 
     /// Is a call under way?
+    #[inline]
     pub fn busy(&self) -> bool {
-        self.call != Call::Idle
+        !matches!(self.call, Call::Idle)
     }
 
     /// The description of the next step.
     pub fn describe(&self, v: &View) -> Step {
-        if self.fault == Fault::Idle {
+        if matches!(self.fault, Fault::Idle) {
             self.call.describe(v)
         } else {
             self.fault.describe(v)
@@ -209,7 +210,7 @@ impl Task {
 
     /// The path and the name of the next step: for coverage.
     pub fn step_name(&self) -> (&'static str, &'static str) {
-        if self.fault == Fault::Idle {
+        if matches!(self.fault, Fault::Idle) {
             self.call.step_name()
         } else {
             self.fault.step_name()
@@ -218,7 +219,7 @@ impl Task {
 
     /// Takes the next step: `Some` when the call returned.
     pub fn step(&mut self, k: &mut Kernel) -> Option<Result<(), Errno>> {
-        if self.fault == Fault::Idle {
+        if matches!(self.fault, Fault::Idle) {
             let next = self.call.step(k);
             return self.go(next);
         }

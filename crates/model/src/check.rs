@@ -66,6 +66,7 @@ impl<'a> Search<'a> {
             stop: self.stop,
             progress: self.progress,
             livelock: self.livelock,
+            until: 0,
             keep: cowherd_explore::Keep::States,
         }
     }

@@ -56,6 +56,8 @@ impl Program {
     pub(crate) fn actor_future(&self, state: &State, actor: usize) -> Footprint {
         let all_data = (0..self.cfg.sizes.pages as u8).fold(0, |bits, va| bits | data(Va(va)));
         match self.actor(actor) {
+            // Anything may still begin.
+            Actor::Task(_) if self.general.is_some() => Footprint::ALL,
             Actor::Task(task) => {
                 if state.killed >> task & 1 == 1 {
                     return Footprint::default();

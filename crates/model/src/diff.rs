@@ -108,16 +108,7 @@ pub fn diff(p: &Program, before: &State, after: &State) -> Vec<Change> {
     for cpu in 0..s.cpus {
         for va in 0..s.pages {
             let name = &p.names.pages[va];
-            let entry = |e: Option<machine::TlbEntry>| {
-                e.map_or(String::new(), |e| {
-                    format!(
-                        "page {}{}{}",
-                        e.pfn.0,
-                        if e.write { " W" } else { "" },
-                        if e.dirty { " dirty" } else { "" }
-                    )
-                })
-            };
+            let entry = |e: Option<machine::TlbEntry>| e.map_or(String::new(), translation);
             let object = format!("CPU {cpu}");
             c.note(
                 &object,
@@ -237,7 +228,8 @@ fn frame(c: &mut Changes, pfn: usize, before: &State, after: &State) {
     }
 }
 
-fn kind(p: &Page) -> String {
+/// What a frame is used for.
+pub fn kind(p: &Page) -> String {
     match p.kind {
         PageKind::Free => "free",
         PageKind::Anon => "anonymous",
@@ -289,7 +281,18 @@ pub fn pte(pte: Pte) -> String {
     }
 }
 
-fn io_state(io: &Io) -> String {
+/// An entry of a TLB, for people.
+pub fn translation(e: machine::TlbEntry) -> String {
+    format!(
+        "page {}{}{}",
+        e.pfn.0,
+        if e.write { " W" } else { "" },
+        if e.dirty { " dirty" } else { "" }
+    )
+}
+
+/// How far a transfer is; empty: there is none.
+pub fn io_state(io: &Io) -> String {
     match io.state {
         IoState::Idle => "",
         IoState::Entered => "entered",

@@ -13,7 +13,7 @@ pub struct Driver<'a> {
     p: &'a Program,
     choice: &'a mut Choice,
     /// The statement that the stepping task is at.
-    op: Option<Op>,
+    op: Option<&'a Op>,
     /// Where its value goes.
     result: Option<usize>,
     /// The process of the stepping task.
@@ -25,10 +25,12 @@ pub struct Driver<'a> {
     ideal: &'a mut Ideal,
     /// What was broken in this step.
     pub alarms: Alarms,
-    /// Which frames were freed when last looked.
-    free: [bool; MAX_FRAMES],
-    ios: [machine::Io; MAX_IOS],
-    vmas: [[machine::Vma; MAX_PAGES]; MAX_MMS],
+    /// The frames in use when last looked, one bit each.
+    used: u32,
+    /// The frames of the page cache that a VMA shows.
+    mapped_files: u32,
+    /// The file of each transfer.
+    io_files: [FileId; MAX_IOS],
 }
 
 /// A state split into its machine and its driver.
@@ -36,12 +38,18 @@ pub fn split<'a>(
     p: &'a Program,
     state: &'a mut State,
     choice: &'a mut Choice,
-    op: Option<Op>,
+    op: Option<&'a Op>,
     result: Option<usize>,
     mm: Option<MmId>,
 ) -> (&'a mut Machine, Driver<'a>) {
-    let free = core::array::from_fn(|pfn| state.m.frames[pfn].is_free());
-    let (ios, vmas) = (state.m.ios, state.m.vmas);
+    let used = state.m.in_use();
+    let mapped_files = if p.cfg.sizes.file_frames == 0 {
+        0
+    } else {
+        let files = state.m.vmas.iter().flatten().filter_map(|vma| vma.file);
+        files.fold(0, |files, pfn| files | 1 << pfn.0)
+    };
+    let io_files = state.m.ios.map(|io| io.file);
     let State {
         m,
         frames,
@@ -65,9 +73,9 @@ pub fn split<'a>(
             regs,
             ideal,
             alarms: Alarms::default(),
-            free,
-            ios,
-            vmas,
+            used,
+            mapped_files,
+            io_files,
         },
     )
 }
@@ -90,15 +98,19 @@ impl Driver<'_> {
         }
     }
 
+    fn in_use(&self, pfn: Pfn) -> bool {
+        self.used >> pfn.0 & 1 == 1
+    }
+
     /// A frame is about to be accessed; freed ones hold nothing.
     fn reach(&mut self, pfn: Pfn) {
-        if self.free[pfn.at()] {
+        if !self.in_use(pfn) {
             self.broken(Broken::UseAfterFree);
         }
     }
 
     fn get(&self, pfn: Pfn, cell: Cell) -> u8 {
-        if self.free[pfn.at()] {
+        if !self.in_use(pfn) {
             JUNK
         } else {
             self.frames[pfn.at()][cell.at()]
@@ -110,8 +122,7 @@ impl Driver<'_> {
             return self.broken(Broken::ZeroPage);
         }
         self.frames[pfn.at()][cell.at()] = value;
-        let file = self.vmas.iter().flatten().any(|vma| vma.file == Some(pfn));
-        if file {
+        if self.mapped_files >> pfn.0 & 1 == 1 {
             self.p.spec.file_written(self.ideal, &mut self.alarms);
         }
     }
@@ -140,12 +151,12 @@ impl World for Driver<'_> {
     }
 
     fn zero(&mut self, to: Pfn) {
-        self.free[to.at()] = false;
+        self.used |= 1 << to.0;
         self.frames[to.at()] = [0; MAX_CELLS];
     }
 
     fn copy(&mut self, from: Pfn, to: Pfn, cell: Cell) {
-        self.free[to.at()] = false;
+        self.used |= 1 << to.0;
         self.frames[to.at()][cell.at()] = self.get(from, cell);
     }
 
@@ -154,7 +165,7 @@ impl World for Driver<'_> {
     }
 
     fn swap_read(&mut self, slot: Slot, to: Pfn) {
-        self.free[to.at()] = false;
+        self.used |= 1 << to.0;
         self.frames[to.at()] = self.slots[slot.at()];
     }
 
@@ -172,7 +183,7 @@ impl World for Driver<'_> {
     }
 
     fn access(&mut self, mm: MmId, va: Va, pfn: Pfn, _access: Access) {
-        match self.op {
+        match self.op.copied() {
             Some(Op::Load { cell, .. }) => {
                 let value = self.load(mm, va, pfn, cell);
                 self.give(value);
@@ -224,7 +235,7 @@ impl World for Driver<'_> {
 
     fn transfer(&mut self, io: IoId, pfn: Pfn, cell: Cell, dir: Dir) {
         self.reach(pfn);
-        let file = self.ios[io.at()].file;
+        let file = self.io_files[io.at()];
         let at = self.p.file_cell(io, cell);
         match dir {
             Dir::ToMemory => {
@@ -246,7 +257,7 @@ impl World for Driver<'_> {
 
     fn held_access(&mut self, holder: HoldId, pfn: Pfn, _access: Access) {
         self.reach(pfn);
-        match self.op {
+        match self.op.copied() {
             Some(Op::HeldLoad { cell, .. }) => {
                 let value = self.get(pfn, cell);
                 self.p

@@ -22,6 +22,8 @@ pub struct Program {
     pub cfg: Config,
     /// What each task does, in order.
     pub tasks: Vec<TaskProgram>,
+    /// When each process comes to be.
+    pub births: Vec<Starts>,
     /// Which tasks are threads, and whose.
     pub initial: Vec<State>,
     /// The registers that anybody looks at.
@@ -48,6 +50,8 @@ pub struct Program {
     pub files: Vec<[u8; MAX_CELLS]>,
     /// The page-cache page of each file that is mapped.
     pub page_cache: Vec<Option<Pfn>>,
+    /// Set: the statements of each task are no program but a menu, see [`crate::general`].
+    pub general: Option<crate::general::General>,
 }
 
 /// One task: a thread or a pass of the kernel.
@@ -75,6 +79,8 @@ pub enum Starts {
         /// The fork.
         stmt: usize,
     },
+    /// Once its process is there, whoever made it.
+    Born,
 }
 
 /// One statement.
@@ -267,6 +273,9 @@ pub enum Op {
     UffdWp {
         va: Va,
     },
+    UffdRwp {
+        va: Va,
+    },
     UffdUnwp {
         va: Va,
     },
@@ -335,6 +344,11 @@ impl Program {
     /// The machine of the start, against which VMAs are packed.
     pub fn base(&self) -> &Machine {
         &self.initial[0].m
+    }
+
+    /// Bits of a [`State::pc`].
+    pub(crate) fn pc_bits(&self) -> u32 {
+        if self.general.is_some() { 6 } else { 4 }
     }
 
     /// Actors: tasks, then transfers, then swap writes, then LRU drains.

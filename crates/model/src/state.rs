@@ -1,6 +1,7 @@
 //! The state of a run: the machine, what its memory holds, where each task is, and the ideal memory.
 
-use cowherd_mm::pack::{Naming, Pack, Reader, Writer};
+use cowherd_mm::machine::bits;
+use cowherd_mm::pack::{Names, Naming, Pack, Reader, Word, Writer};
 use cowherd_mm::*;
 
 use crate::program::{MAX_REGS, Program};
@@ -16,8 +17,10 @@ pub struct State {
     pub slots: [[u8; MAX_CELLS]; MAX_SLOTS],
     /// What files hold.
     pub files: [[u8; MAX_CELLS]; MAX_FILES],
-    /// The statement that each task is at.
+    /// The statement that each task is at; in a general program, the entry of the menu that it is busy with, or one past the last.
     pub pc: [u8; MAX_CPUS],
+    /// Calls that may still begin, in a general program; see [`crate::general::Calls`].
+    pub calls: u16,
     /// What registers hold.
     pub regs: [Val; MAX_REGS],
     /// Which calls and activities gave up, of those that somebody looks at.
@@ -59,16 +62,17 @@ const ERRNOS: [Errno; 10] = [
 ];
 
 impl Pack for Val {
-    fn pack(&self, w: &mut Writer) {
+    const MOST: u32 = 6;
+    fn put(&self, word: Word, _: &mut Names) -> Word {
         let code = match *self {
             Val::Unset => 32,
             Val::Number(n) => u32::from(n),
             Val::Failed(e) => 33 + ERRNOS.iter().position(|&x| x == e).unwrap_or(0) as u32,
         };
-        w.bits(code, 6);
+        word.and(code, 6)
     }
-    fn unpack(r: &mut Reader) -> Val {
-        match r.bits(6) {
+    fn take(r: &mut Reader) -> Val {
+        match r.next(6) {
             n @ 0..=31 => Val::Number(n as u8),
             32 => Val::Unset,
             e => Val::Failed(ERRNOS[(e - 33) as usize]),
@@ -76,10 +80,9 @@ impl Pack for Val {
     }
 }
 
-fn pack_cells(cells: &[u8; MAX_CELLS], n: u8, w: &mut Writer) {
-    for value in &cells[..n as usize] {
-        w.bits(u32::from(*value), 5);
-    }
+fn put_cells(cells: &[u8; MAX_CELLS], n: u8, word: Word) -> Word {
+    let cells = cells[..n as usize].iter();
+    cells.fold(word, |word, value| word.and(u32::from(*value), 5))
 }
 
 fn unpack_cells(n: u8, r: &mut Reader) -> [u8; MAX_CELLS] {
@@ -90,23 +93,34 @@ fn unpack_cells(n: u8, r: &mut Reader) -> [u8; MAX_CELLS] {
     cells
 }
 
+/// What a freed frame holds.
+const JUNK_CELLS: [u8; MAX_CELLS] = [crate::program::JUNK; MAX_CELLS];
+
 impl State {
     /// A state with nothing in it.
-    pub fn new() -> State {
+    pub const EMPTY: State = {
+        let mut frames = [JUNK_CELLS; MAX_FRAMES];
+        frames[0] = [0; MAX_CELLS];
         State {
-            m: Machine::new(),
-            frames: [[0; MAX_CELLS]; MAX_FRAMES],
+            m: Machine::EMPTY,
+            frames,
             slots: [[0; MAX_CELLS]; MAX_SLOTS],
             files: [[0; MAX_CELLS]; MAX_FILES],
             pc: [0; MAX_CPUS],
+            calls: 0,
             regs: [Val::Unset; MAX_REGS],
             refused: 0,
             killed: 0,
             trapped: 0,
             start: [[None; MAX_PAGES]; MAX_MMS],
             alarms: 0,
-            ideal: crate::spec::Ideal::default(),
+            ideal: crate::spec::Ideal::EMPTY,
         }
+    };
+
+    /// A state with nothing in it.
+    pub fn new() -> State {
+        State::EMPTY
     }
 
     /// Packs the state as `p` uses it, names as `p` says.
@@ -120,9 +134,16 @@ impl State {
         let start = out.len();
         self.pack_as_is(p, out);
         for swaps in &p.twins {
+            if p.general.is_some()
+                && swaps
+                    .iter()
+                    .any(|&(a, b)| self.blank(p, a) && self.blank(p, b))
+            {
+                continue;
+            }
             let mut other = self.clone();
             for &(a, b) in swaps {
-                other.swap_tasks(a, b);
+                other.swap_tasks(a, b, p.general.is_some());
             }
             let end = out.len();
             other.pack_as_is(p, out);
@@ -134,9 +155,12 @@ impl State {
         }
     }
 
-    /// Two tasks swap places, and whatever names their CPUs with them.
-    fn swap_tasks(&mut self, a: usize, b: usize) {
+    /// Two tasks swap places, and whatever names their CPUs with them; `values`: the registers of the same numbers, too.
+    fn swap_tasks(&mut self, a: usize, b: usize, values: bool) {
         self.pc.swap(a, b);
+        if values {
+            self.regs.swap(a, b);
+        }
         self.m.tasks.swap(a, b);
         self.m.tlbs.swap(a, b);
         let bit = |n: usize| self.killed >> n & 1;
@@ -157,12 +181,15 @@ impl State {
 
     fn pack_as_is(&self, p: &Program, out: &mut Vec<u8>) {
         let s = &p.cfg.sizes;
-        let mut w = Writer::new(out, p.naming);
-        for task in 0..s.cpus {
-            w.bits(u32::from(self.pc[task]), 4);
+        let mut w = Writer::new(out);
+        let names = &mut Names::new(p.naming);
+        let (pcs, bits) = (self.pc[..s.cpus].iter(), p.pc_bits());
+        w.word(pcs.fold(Word::EMPTY, |word, pc| word.and(u32::from(*pc), bits)));
+        if p.general.is_some() {
+            w.bits(u32::from(self.calls), 16);
         }
         for reg in &self.regs[..p.regs.len()] {
-            reg.pack(&mut w);
+            reg.pack(&mut w, names);
         }
         w.bits(u32::from(self.refused), p.refusals.len() as u32);
         w.bits(u32::from(self.killed), s.cpus as u32);
@@ -175,33 +202,45 @@ impl State {
             w.bits((self.alarms >> 32) as u32, 32);
         }
         for file in 0..p.files.len() {
-            pack_cells(&self.files[file], s.cells, &mut w);
+            w.word(put_cells(&self.files[file], s.cells, Word::EMPTY));
         }
         self.ideal.pack(&mut w);
-        self.m.pack_roots(s, p.base(), &mut w);
+        self.m.pack_roots(s, p.base(), &mut w, names);
         if p.watches_frames {
             for mm in 0..s.mms {
                 for va in 0..s.pages {
-                    self.start[mm][va].pack(&mut w);
+                    self.start[mm][va].pack(&mut w, names);
                 }
             }
         }
         self.m.pack_memory(
             s,
             &mut w,
-            &mut |pfn, w| pack_cells(&self.frames[pfn.at()], s.cells, w),
-            &mut |slot, w| pack_cells(&self.slots[slot.at()], s.cells, w),
+            names,
+            |pfn, w| w.word(put_cells(&self.frames[pfn.at()], s.cells, Word::EMPTY)),
+            |slot, word| put_cells(&self.slots[slot.at()], s.cells, word),
         );
         w.finish();
     }
 
     /// The inverse of [`pack`](State::pack).
     pub fn unpack(p: &Program, bytes: &[u8]) -> State {
+        let mut state = State::EMPTY;
+        state.unpack_into(p, bytes);
+        state
+    }
+
+    /// As [`unpack`](State::unpack), in place.
+    pub fn unpack_into(&mut self, p: &Program, bytes: &[u8]) {
         let s = &p.cfg.sizes;
         let mut r = Reader::new(bytes);
-        let mut state = State::new();
+        let state = self;
+        *state = State::EMPTY;
         for task in 0..s.cpus {
-            state.pc[task] = r.bits(4) as u8;
+            state.pc[task] = r.bits(p.pc_bits()) as u8;
+        }
+        if p.general.is_some() {
+            state.calls = r.bits(16) as u16;
         }
         for reg in &mut state.regs[..p.regs.len()] {
             *reg = Val::unpack(&mut r);
@@ -217,8 +256,9 @@ impl State {
         for file in 0..p.files.len() {
             state.files[file] = unpack_cells(s.cells, &mut r);
         }
-        state.ideal = crate::spec::Ideal::unpack(&mut r);
-        state.m = Machine::unpack_roots(s, p.base(), &mut r);
+        p.spec.size(&mut state.ideal);
+        state.ideal.unpack(&mut r);
+        state.m.unpack_roots(s, p.base(), &mut r);
         if p.watches_frames {
             for mm in 0..s.mms {
                 for va in 0..s.pages {
@@ -228,43 +268,70 @@ impl State {
         }
         let (frames, slots) = (&mut state.frames, &mut state.slots);
         state.m.unpack_memory(
+            s,
+            p.naming,
             &mut r,
-            &mut |pfn, r| frames[pfn.at()] = unpack_cells(s.cells, r),
-            &mut |slot, r| slots[slot.at()] = unpack_cells(s.cells, r),
+            |pfn, r| frames[pfn.at()] = unpack_cells(s.cells, r),
+            |slot, r| slots[slot.at()] = unpack_cells(s.cells, r),
         );
-        state.forget_freed();
-        state
     }
 
-    /// What freed frames hold is not packed: nobody may rely on it.
-    pub fn forget_freed(&mut self) {
-        for (page, data) in self.m.frames.iter().zip(&mut self.frames) {
-            if page.is_free() {
-                *data = [crate::program::JUNK; MAX_CELLS];
-            }
+    /// What freed frames hold is not packed: nobody may rely on it. `used`: the frames in use.
+    pub fn forget_freed(&mut self, used: u32) {
+        for pfn in bits(!used & ((1 << MAX_FRAMES) - 1)) {
+            self.frames[pfn as usize] = JUNK_CELLS;
+        }
+    }
+
+    /// Page tables, and what they lead to.
+    #[inline]
+    pub fn memory(&self) -> Memory<'_> {
+        Memory {
+            m: &self.m,
+            frames: &self.frames,
+            slots: &self.slots,
         }
     }
 
     /// What a fresh load of a cell would give. `None`: it would fault fatally.
     pub fn read(&self, mm: MmId, va: Va, cell: Cell) -> Option<u8> {
+        self.memory().read(mm, va).map(|cells| cells[cell.at()])
+    }
+}
+
+/// The part of a state that a load looks at.
+#[derive(Clone, Copy)]
+pub struct Memory<'a> {
+    /// The mm.
+    pub m: &'a Machine,
+    /// What frames hold.
+    pub frames: &'a [[u8; MAX_CELLS]; MAX_FRAMES],
+    /// What swap slots hold.
+    pub slots: &'a [[u8; MAX_CELLS]; MAX_SLOTS],
+}
+
+impl<'a> Memory<'a> {
+    /// What fresh loads of a page's cells would give. `None`: they would fault fatally.
+    #[inline]
+    pub fn read(self, mm: MmId, va: Va) -> Option<&'a [u8; MAX_CELLS]> {
         let vma = &self.m.vmas[mm.at()][va.at()];
         if !self.m.mms[mm.at()].alive || !vma.mapped {
             return None;
         }
         let frame = |pfn: Pfn| {
             if self.m.frames[pfn.at()].is_free() {
-                crate::program::JUNK
+                &JUNK_CELLS
             } else {
-                self.frames[pfn.at()][cell.at()]
+                &self.frames[pfn.at()]
             }
         };
         Some(match self.m.ptes[mm.at()][va.at()] {
-            pgtable::Pte::None | pgtable::Pte::Marker => vma.file.map_or(0, frame),
+            pgtable::Pte::None | pgtable::Pte::Marker => vma.file.map_or(&[0; MAX_CELLS], frame),
             pgtable::Pte::Present { e } => frame(e.pfn),
             pgtable::Pte::Migration { e } => frame(e.pfn),
             pgtable::Pte::Swap { e } => match self.m.slots[e.slot.at()].cache {
                 Some(pfn) if self.m.frames[pfn.at()].uptodate => frame(pfn),
-                _ => self.slots[e.slot.at()][cell.at()],
+                _ => &self.slots[e.slot.at()],
             },
         })
     }

@@ -30,7 +30,7 @@ use cowherd_mm::vmscan::shrink_folio_list::Shrink;
 use cowherd_mm::*;
 
 use crate::driver::split;
-use crate::program::{Op, Program, Starts, Stmt};
+use crate::program::{Op, Program, Stmt};
 use crate::state::{State, Val};
 
 /// Who an actor is.
@@ -74,19 +74,11 @@ impl Program {
         }
     }
 
-    fn view<'a>(&'a self, state: &'a State, task: usize) -> View<'a> {
+    pub(crate) fn view<'a>(&'a self, state: &'a State, task: usize) -> View<'a> {
         View {
             m: &state.m,
             cfg: &self.cfg,
             who: self.who(state, task),
-        }
-    }
-
-    /// Has this task begun to exist?
-    fn started(&self, state: &State, task: usize) -> bool {
-        match self.tasks[task].starts {
-            Starts::AtOnce => true,
-            Starts::After { task, stmt } => state.pc[task] as usize > stmt,
         }
     }
 
@@ -98,8 +90,9 @@ impl Program {
         self.tasks[task].stmts.get(state.pc[task] as usize)
     }
 
-    fn finished(&self, state: &State, task: usize) -> bool {
-        self.stmt(state, task).is_none() && !state.m.tasks[task].busy()
+    pub(crate) fn finished(&self, state: &State, task: usize) -> bool {
+        !state.m.tasks[task].busy()
+            && (self.stmt(state, task).is_none() || self.waits_in_vain(state, task))
     }
 
     /// The step that a task takes next: of the call under way, or the first of the next one.
@@ -148,7 +141,7 @@ impl Program {
                     self,
                     &mut scratch,
                     &mut choice,
-                    Some(stmt.op),
+                    Some(&stmt.op),
                     stmt.result,
                     mm,
                 );
@@ -164,7 +157,10 @@ impl Program {
     }
 
     /// The call that an operation begins with, as far as that can be told without beginning it: what its first step waits for.
-    fn first_call(&self, state: &State, task: usize, op: &Op) -> First {
+    pub(crate) fn first_call(&self, state: &State, task: usize, op: &Op) -> First {
+        if op.names().any(|mm| !self.born(state, mm)) {
+            return First::NotYet;
+        }
         let who = self.who(state, task);
         let next = match *op {
             Op::Load { va, .. } | Op::LoadToFile { va, .. } => {
@@ -269,6 +265,7 @@ impl Program {
             Op::Mprotect { va, prot } => ChangeProtection::mprotect(who.mm, va, prot),
             Op::ClearRefs { mm } => ClearRefs::enter(mm),
             Op::UffdWp { va } => userfaultfd::write_protect(who.mm, va),
+            Op::UffdRwp { va } => userfaultfd::rw_protect(who.mm, va),
             Op::UffdUnwp { va } => userfaultfd::write_unprotect(who.mm, va),
             Op::UffdMove { to, from } => MovePages::enter(who.mm, to, from),
             Op::UffdCopy { va, .. } => MfillAtomic::enter(who.mm, va, Fill::Copy),
@@ -373,7 +370,7 @@ impl Program {
             self,
             state,
             choice,
-            Some(stmt.op),
+            Some(&stmt.op),
             stmt.result,
             self.tasks[task].mm,
         );
@@ -405,6 +402,11 @@ impl Program {
         }
         let alarms = driver.alarms;
         state.m.tasks[task] = current;
+        if let memory::fault::Fault::Userfault { f } = current.fault
+            && self.watches_traps
+        {
+            state.trapped |= 1 << (f.mm.0 * 4 + f.va.0);
+        }
         state.note(alarms);
         if let Some(result) = returned {
             self.returned(state, task, result, value);
@@ -452,7 +454,10 @@ impl Program {
                 }
             }
         }
-        state.pc[task] += 1;
+        match &self.general {
+            None => state.pc[task] += 1,
+            Some(_) => self.rest(state, task),
+        }
     }
 
     /// The description of an actor's next step, for witnesses.
@@ -490,13 +495,22 @@ fn enters(driver: &mut crate::driver::Driver, op: &Op) {
 }
 
 /// What an operation begins with.
-enum First {
+pub(crate) enum First {
     /// This call.
     Call(Call),
     /// Something that waits for nothing.
     Now,
     /// It cannot begin yet.
     NotYet,
+}
+
+fn mover(moves: Moves) -> Mover {
+    match moves {
+        Moves::Right => Mover::Right,
+        Moves::Left => Mover::Left,
+        Moves::Both => Mover::Both,
+        Moves::No => Mover::None,
+    }
 }
 
 /// What /proc/pid/pagemap says of a page.
@@ -531,19 +545,17 @@ impl System for Program {
     }
 
     fn enabled(&self, state: &State, actor: usize) -> bool {
-        match self.actor(actor) {
-            Actor::Task(task) => self
-                .next_step(state, task)
-                .is_some_and(|step| step.wait.over(&state.m)),
-            _ => self
-                .describe(state, actor)
-                .is_some_and(|step| step.wait.over(&state.m)),
-        }
+        self.next(state, actor).is_some()
     }
 
     fn step(&self, state: &mut State, actor: usize, choice: &mut Choice) {
         match self.actor(actor) {
-            Actor::Task(task) => self.step_task(state, task, choice),
+            Actor::Task(task) => {
+                if self.rests(state, task) {
+                    self.pick(state, task, choice);
+                }
+                self.step_task(state, task, choice);
+            }
             env => {
                 let (m, mut driver) = split(self, state, choice, None, None, None);
                 // Devices and drains run on no CPU of their own.
@@ -584,6 +596,9 @@ impl System for Program {
         if state.m.ios[..self.cfg.sizes.ios].iter().any(pending) {
             return false;
         }
+        if self.general.is_some() {
+            return self.general_done(state);
+        }
         (0..self.tasks.len()).all(|task| {
             self.finished(state, task)
                 || state.m.tasks[task].busy()
@@ -609,16 +624,16 @@ impl System for Program {
         State::unpack(self, bytes)
     }
 
+    fn unpack_into(&self, bytes: &[u8], state: &mut State) {
+        state.unpack_into(self, bytes);
+    }
+
     fn mover(&self, state: &State, actor: usize) -> Mover {
         let Actor::Task(task) = self.actor(actor) else {
             return Mover::None;
         };
-        match self.next_step(state, task).map(|step| step.moves) {
-            Some(Moves::Right) => Mover::Right,
-            Some(Moves::Left) => Mover::Left,
-            Some(Moves::Both) => Mover::Both,
-            Some(Moves::No) | None => Mover::None,
-        }
+        self.next_step(state, task)
+            .map_or(Mover::None, |step| mover(step.moves))
     }
 
     fn blocks(&self, state: &State, actor: usize) -> bool {
@@ -628,6 +643,28 @@ impl System for Program {
                 .is_none_or(|step| step.wait != Wait::Nothing),
             _ => true,
         }
+    }
+
+    fn next(&self, state: &State, actor: usize) -> Option<cowherd_explore::Next> {
+        if let Actor::Task(task) = self.actor(actor) {
+            if self.must_wait(state, task) {
+                return None;
+            }
+            if self.rests(state, task) {
+                return self
+                    .may_begin(state, task)
+                    .then_some(cowherd_explore::Next {
+                        mover: Mover::None,
+                        blocks: true,
+                    });
+            }
+        }
+        let step = self.describe(state, actor)?;
+        let task = matches!(self.actor(actor), Actor::Task(_));
+        step.wait.over(&state.m).then_some(cowherd_explore::Next {
+            mover: if task { mover(step.moves) } else { Mover::None },
+            blocks: !task || step.wait != Wait::Nothing,
+        })
     }
 
     fn footprint(&self, state: &State, actor: usize) -> Footprint {
@@ -644,6 +681,10 @@ impl System for Program {
     }
 
     fn effort(&self, state: &State) -> (u32, u32) {
+        if let Some(general) = &self.general {
+            let left = general.calls.left(state.calls);
+            return (general.calls.len() as u32 - left, 0);
+        }
         let mut effort = (0, 0);
         for task in 0..self.tasks.len() {
             let begun = u32::from(state.pc[task]) + u32::from(state.m.tasks[task].busy());
@@ -658,7 +699,8 @@ impl Program {
     /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's; the kernel's
     /// invariants and what every address would show are looked at.
     fn settle(&self, state: &mut State) {
-        state.forget_freed();
+        let used = state.m.in_use();
+        state.forget_freed(used);
         if self.watches_frames {
             for pfn in state.start.iter_mut().flatten() {
                 if pfn.is_some_and(|pfn| state.m.frames[pfn.at()].is_free()) {
@@ -670,9 +712,10 @@ impl Program {
         for broken in cowherd_mm::invariants::broken(&state.m, &self.cfg).iter() {
             alarms.broken(broken);
         }
-        let mut ideal = state.ideal;
-        self.spec.settle(state, &mut ideal, &mut alarms, self);
-        state.ideal = ideal;
+        self.spec.settle(state, &mut alarms, self);
         state.note(alarms);
+        if self.general.is_some() {
+            self.forget(state);
+        }
     }
 }

@@ -5,12 +5,13 @@ use cowherd_explore::{Choice, Step as Taken, System, Witness};
 use serde::{Deserialize, Serialize};
 
 use crate::diff::{Change, diff};
+use crate::memory::{Thing, changed, things};
 use crate::program::Program;
 use crate::state::State;
 use crate::system::Actor;
 
 /// The version of the serialised form.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// A schedule of a test on a kernel, with what every step did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +32,10 @@ pub struct Trace {
     pub initial: usize,
     /// Who takes part, in the order of actors.
     pub actors: Vec<String>,
-    /// The memory at the start.
+    /// The memory at the start, as changes to a machine with nothing in it.
     pub start: Vec<Change>,
+    /// The memory at the start, whole. What each step changed of it is in [`TraceStep::memory`].
+    pub memory: Vec<Thing>,
     /// The steps.
     pub steps: Vec<TraceStep>,
 }
@@ -58,6 +61,10 @@ pub struct TraceStep {
     pub lock: String,
     /// What it changed.
     pub changes: Vec<Change>,
+    /// The things of the memory that are other ones now, whole.
+    pub memory: Vec<Thing>,
+    /// Those that are gone.
+    pub gone: Vec<String>,
     /// Promises that it broke.
     pub broken: Vec<String>,
     /// The features that it asked for, and whether the kernel has them.
@@ -116,6 +123,7 @@ impl Program {
             .iter()
             .map(|f| (f.name().to_string(), self.cfg.features().contains(f)))
             .collect();
+        let (memory, gone) = changed(&things(self, state), &things(self, next));
         TraceStep {
             actor: taken.actor,
             choice: taken.choice,
@@ -126,6 +134,8 @@ impl Program {
             function: function.into(),
             lock: lock.into(),
             changes: diff(self, state, next),
+            memory,
+            gone,
             broken: crate::spec::names(next.alarms & !state.alarms),
             asked,
         }
@@ -139,6 +149,7 @@ impl Program {
     pub fn trace(&self, names: &Names, witness: &Witness) -> Trace {
         let mut state = self.initial[witness.initial].clone();
         let start = diff(self, &State::new(), &state);
+        let memory = things(self, &state);
         let mut steps = Vec::new();
         for &taken in &witness.steps {
             let next = self
@@ -157,6 +168,7 @@ impl Program {
             initial: witness.initial,
             actors: (0..self.actors()).map(|n| self.actor_name(n)).collect(),
             start,
+            memory,
             steps,
         }
     }

@@ -57,7 +57,6 @@ const TABLE: &[(&str, &str)] = &[
     ("ksm_unshare",          "-   -   -   -   -   -   -   -   -   -   x   x   x   x   x"),
     ("dio_pin",              "-   -   -   -   -   -   -   -   -   -   x   x   x   x   x"),
     ("fuse_pin",             "-   -   -   -   -   -   -   -   -   -   -   x   x   x   x"),
-    ("zeropage_nopin",       "-   -   -   -   -   -   -   -   -   x   x   x   x   x   x"),
     ("free_swapoff",         "-   -   -   x   -   -   -   -   -   x   -   x   x   x   x"),
     ("swapin_ro_w",          "-   -   -   -   -   -   -   -   -   -   -   x   x   x   x"),
     ("skip_cache",           "x   x   x   x   x   x   x   x   x   x   x   x   x   x   -"),
@@ -67,8 +66,6 @@ const TABLE: &[(&str, &str)] = &[
     ("uffd_move",            "-   -   -   -   -   -   -   -   -   -   -   x   x   x   x"),
     ("uffd_move_sc1",        "-   -   -   -   -   -   -   -   -   -   -   -   x   x   x"),
     ("uffd_move_sc2",        "-   -   -   -   -   -   -   -   -   -   -   -   x   x   x"),
-    ("swap_table",           "-   -   -   -   -   -   -   -   -   -   -   -   -   x   x"),
-    ("no_has_cache",         "-   -   -   -   -   -   -   -   -   -   -   -   -   -   x"),
     ("free_after_map",       "-   -   -   -   -   -   -   -   -   -   -   -   -   -   x"),
 ];
 

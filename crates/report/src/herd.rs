@@ -1,29 +1,29 @@
 //! A result as herd7 writes it, so that scripts that read herd's output read ours.
 //!
-//! What herd counts as witnesses, positive and negative, are executions; here they are final states.
+//! What herd counts as witnesses, positive and negative, are executions; here they are final states. A `Flag` is a promise or an
+//! invariant that was broken somewhere, or a hazard that was met.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use cowherd_litmus::ast::Quantifier;
 use cowherd_model::check::{Run, Verdict};
 
 use crate::checked::{Checked, Row, positive_negative};
 
-/// What `Time` says.
+/// What a block tells besides the results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Time {
-    /// How long it took.
-    Taken,
-    /// Nothing that changes from run to run: 0.
-    Zero,
+enum Detail {
+    /// How long it took; witnesses are final states of the machine.
+    Run,
+    /// Nothing that changes with the machine or the search engine: no time; witnesses are the states that are listed.
+    Lasting,
 }
 
 /// Every row, each headed by its kernel.
-pub fn herd(checked: &Checked, time: Time) -> String {
+pub fn herd(checked: &Checked) -> String {
     let mut out = String::new();
     for row in &checked.rows {
-        if let Some(block) = block(checked, row, time) {
+        if let Some(block) = block(checked, row, Detail::Run) {
             let _ = writeln!(out, "Kernel {}\n{block}", row.profile);
         }
     }
@@ -34,7 +34,7 @@ pub fn herd(checked: &Checked, time: Time) -> String {
 pub fn expected(checked: &Checked) -> String {
     let mut blocks: Vec<(String, Vec<&str>)> = Vec::new();
     for row in &checked.rows {
-        let block = block(checked, row, Time::Zero).unwrap_or_else(|| match &row.result {
+        let block = block(checked, row, Detail::Lasting).unwrap_or_else(|| match &row.result {
             Some(Err(refused)) => format!("Refused {} {refused}\n", checked.test.name),
             _ => String::new(),
         });
@@ -51,7 +51,7 @@ pub fn expected(checked: &Checked) -> String {
 }
 
 /// One run, if it was one.
-fn block(checked: &Checked, row: &Row, time: Time) -> Option<String> {
+fn block(checked: &Checked, row: &Row, detail: Detail) -> Option<String> {
     let run = row.run()?;
     let test = &checked.test;
     let name = &test.name;
@@ -75,22 +75,26 @@ fn block(checked: &Checked, row: &Row, time: Time) -> Option<String> {
         Some(false) => "No\n",
         None => "Undetermined\n",
     });
-    let (positive, negative) = positive_negative(run);
-    let _ = writeln!(
-        out,
-        "Witnesses\nPositive: {positive} Negative: {negative}\nCondition {}",
-        test.show(&test.condition)
-    );
+    let (positive, negative) = match detail {
+        Detail::Run => positive_negative(run),
+        Detail::Lasting => {
+            let positive = run.outcomes.iter().filter(|o| o.satisfies).count() as u64;
+            (positive, run.outcomes.len() as u64 - positive)
+        }
+    };
+    let _ = writeln!(out, "Witnesses\nPositive: {positive} Negative: {negative}");
+    for broken in cowherd_model::spec::names(run.alarms) {
+        let _ = writeln!(out, "Flag {broken}");
+    }
+    let _ = writeln!(out, "Condition {}", test.show(&test.condition));
     let observation = observation(run);
     let _ = writeln!(
         out,
         "Observation {name} {observation} {positive} {negative}"
     );
-    let taken = match time {
-        Time::Taken => run.elapsed,
-        Time::Zero => Duration::ZERO,
-    };
-    let _ = writeln!(out, "Time {name} {:.2}", taken.as_secs_f64());
+    if detail == Detail::Run {
+        let _ = writeln!(out, "Time {name} {:.2}", run.elapsed.as_secs_f64());
+    }
     let _ = writeln!(out, "Hash={:032x}", test.digest());
     Some(out)
 }

@@ -175,6 +175,7 @@ fn search(row: &Row, run: &Run) -> RunJson {
             Ended::Memory => "memory",
             Ended::Time => "time",
             Ended::Stopped => "stopped",
+            Ended::Found => "found",
         },
         states: run.states,
         transitions: run.transitions,

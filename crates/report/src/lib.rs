@@ -7,6 +7,7 @@
 pub mod checked;
 pub mod coverage;
 pub mod herd;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod matrix;

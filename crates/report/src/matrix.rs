@@ -47,7 +47,8 @@ pub fn matrix(tests: &[Checked], profiles: &[Profile]) -> String {
     out
 }
 
-fn theme_of(source: &str) -> &str {
+/// The theme of a test: the folder that it stands in.
+pub fn theme_of(source: &str) -> &str {
     let folder = source.rsplit_once('/').map_or("", |(folder, _)| folder);
     folder.rsplit_once('/').map_or(folder, |(_, last)| last)
 }

@@ -134,17 +134,26 @@ fn remarks(row: &Row, run: &Run) -> String {
 
 /// Why a search was cut short, and how far it came.
 pub fn ended(run: &Run) -> String {
-    let why = match run.ended {
-        Ended::Complete => return String::new(),
+    if run.ended == Ended::Complete {
+        return String::new();
+    }
+    format!(
+        "cut short ({}) in level {}",
+        ended_because(run.ended),
+        run.levels.len().saturating_sub(1)
+    )
+}
+
+/// What ended a search.
+pub fn ended_because(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Complete => "complete",
         Ended::States => "--max-states",
         Ended::Memory => "--max-memory",
         Ended::Time => "--timeout",
         Ended::Stopped => "interrupted",
-    };
-    format!(
-        "cut short ({why}) in level {}",
-        run.levels.len().saturating_sub(1)
-    )
+        Ended::Found => "ended by what was found",
+    }
 }
 
 /// A single run: its outcomes, and on which features it depends.

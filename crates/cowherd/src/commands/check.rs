@@ -57,7 +57,7 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
         Format::Text => terminal::print(&tables(&checked, args))?,
         Format::Herd => {
             for checked in &checked {
-                terminal::print(&format!("{}\n", herd::herd(checked, herd::Time::Taken)))?;
+                terminal::print(&format!("{}\n", herd::herd(checked)))?;
             }
         }
         Format::Json => {

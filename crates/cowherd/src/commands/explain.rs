@@ -1,37 +1,24 @@
 //! `cowherd explain`
 
-use cowherd_explore::{Shortest, System, shortest};
-use cowherd_litmus::ast::{Kind, Quantifier};
+use cowherd_litmus::ast::Kind;
 use cowherd_litmus::{Code, Diagnostic};
 use cowherd_model::check::{Run, Search, Shared, Verdict, check};
 use cowherd_model::kernels::{Kernels, Profile};
-use cowherd_model::lower::{Refused, lower};
-use cowherd_model::program::Program;
+use cowherd_model::lower::Refused;
 use cowherd_model::spec;
-use cowherd_model::state::State;
-use cowherd_model::witness::{Names, Trace};
+use cowherd_model::witness::Trace;
+use cowherd_report::html;
 use cowherd_report::style::{BOLD, GOOD, WARN, paint};
-use cowherd_report::witness::{columns, mermaid, story};
+use cowherd_report::witness::{columns, dot, itf, mermaid, perfetto, story};
 
 use crate::batch::{self, Extras};
 use crate::cli::{Explain, Telling};
+use crate::commands::list::pretty;
 use crate::commands::why_not;
 use crate::exit::{Exit, Failure};
+use crate::find::{self, Found, Goal};
 use crate::input::{self, Loaded};
 use crate::terminal::{self, Meter};
-
-/// What is to be explained.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// The condition's proposition holds at the end; with `forall`, it does not.
-    Condition,
-    /// One of these promises is broken.
-    Broken(u64),
-    /// Nobody can go on.
-    Deadlock,
-    /// The program ends in this state.
-    Outcome(Vec<u8>),
-}
 
 pub fn run(args: &Explain) -> Result<Exit, Failure> {
     let corpus = input::corpus(args.from.corpus.as_deref())?;
@@ -142,6 +129,10 @@ pub fn tell(trace: &Trace, format: Telling) -> Result<String, Failure> {
         Telling::Story => story::story(trace),
         Telling::Columns => columns::columns(trace),
         Telling::Mermaid => mermaid::mermaid(trace),
+        Telling::Html => html::witness::page(trace),
+        Telling::Perfetto => pretty(&perfetto::perfetto(trace))?,
+        Telling::Itf => pretty(&itf::itf(trace))?,
+        Telling::Dot => dot::dot(trace),
         Telling::Json => {
             let text =
                 serde_json::to_string_pretty(trace).map_err(|e| Failure::Machine(e.to_string()))?;
@@ -182,29 +173,18 @@ impl<'a> Finder<'a> {
         refuse(self.test, refused)
     }
 
-    /// Does the bad thing happen: the proposition holds; with `forall`, it does not?
+    /// Does the bad thing happen?
     pub fn is_bad(&self, run: &Run) -> bool {
-        let forall = self.test.test.condition.quantifier == Quantifier::Forall;
-        run.outcomes.iter().any(|o| o.satisfies != forall)
+        find::is_bad(&self.test.test, run)
     }
 
     /// What there is to explain in a run, if anything.
     pub fn goal(&self, run: &Run) -> Option<Goal> {
-        // What is documented is no bug.
-        let broken = run.alarms & !spec::hazard_bits(None);
-        if self.is_bad(run) {
-            Some(Goal::Condition)
-        } else if broken != 0 {
-            Some(Goal::Broken(broken))
-        } else if run.deadlocks > 0 {
-            Some(Goal::Deadlock)
-        } else {
-            None
-        }
+        find::goal(&self.test.test, run)
     }
 
     /// The newest kernel of the matrix on which there is something to explain; the newest of all if there is none.
-    fn newest_bad(&self) -> Result<Profile, Failure> {
+    pub fn newest_bad(&self) -> Result<Profile, Failure> {
         let matrix = Kernels::shipped().matrix();
         let mut shared = Shared::default();
         for profile in matrix.iter().rev() {
@@ -220,60 +200,22 @@ impl<'a> Finder<'a> {
 
     /// The shortest schedule to the goal.
     pub fn find(&self, profile: &Profile, goal: &Goal) -> Result<Option<Trace>, Failure> {
-        let test = &self.test.test;
-        let program =
-            lower(test, profile, self.search.reductions.symmetry).map_err(|r| self.refused(&r))?;
         let meter = Meter::new(1);
-        let what = format!("{} on {profile}, the shortest", test.name);
+        let what = format!("{} on {profile}, the shortest", self.test.test.name);
         let progress = |p: &_| meter.searching(&what, p);
         let search = Search {
             progress: Some(&progress),
             ..self.search
         };
-        let wanted = |s: &State| self.reached(&program, s, goal);
-        match shortest(&program, &search.options(), wanted) {
-            Shortest::Found(witness) => {
-                let tidy = program.tidy(&witness, &wanted);
-                Ok(Some(program.trace(&names(self.test, profile), &tidy)))
-            }
-            Shortest::None => Ok(None),
-            Shortest::Unknown(_) => {
+        match find::witness(self.test, profile, goal, &search) {
+            Ok(Found::Trace(trace)) => Ok(Some(*trace)),
+            Ok(Found::Nothing) => Ok(None),
+            Ok(Found::CutShort) => {
                 terminal::complain("the search for the shortest schedule was cut short");
                 Err(Failure::Told(Exit::Undetermined))
             }
+            Err(refused) => Err(self.refused(&refused)),
         }
-    }
-
-    fn reached(&self, program: &Program, state: &State, goal: &Goal) -> bool {
-        let outcome = || {
-            program.done(state).then(|| {
-                let mut bytes = Vec::new();
-                program.outcome(state, &mut bytes);
-                bytes
-            })
-        };
-        match goal {
-            Goal::Condition => outcome().is_some_and(|bytes| {
-                let condition = &self.test.test.condition;
-                program.satisfies(&condition.prop, &bytes)
-                    != (condition.quantifier == Quantifier::Forall)
-            }),
-            Goal::Broken(bits) => state.alarms & bits != 0,
-            Goal::Deadlock => {
-                !program.done(state)
-                    && (0..program.actors()).all(|actor| !program.enabled(state, actor))
-            }
-            Goal::Outcome(wanted) => outcome().as_ref() == Some(wanted),
-        }
-    }
-}
-
-/// What a trace of this test on this kernel is called.
-pub fn names(test: &Loaded, profile: &Profile) -> Names {
-    Names {
-        test: test.test.name.clone(),
-        source: test.text.clone(),
-        profile: profile.name.clone(),
     }
 }
 

@@ -1,7 +1,10 @@
 //! One file a command.
 
 mod bless;
+mod bounds;
 mod check;
+mod classify;
+mod diff;
 mod explain;
 mod features;
 mod fmt;
@@ -11,6 +14,10 @@ mod list;
 mod print;
 mod probe;
 mod replay;
+mod report;
+mod serve;
+mod simulate;
+mod verify;
 mod why_not;
 
 use crate::cli::Command;
@@ -26,8 +33,14 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Features(args) => features::run(&args),
         Command::Completions(args) => print::completions(&args),
         Command::Man(args) => print::man(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Classify(args) => classify::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Probe(args) => probe::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Bless(args) => bless::run(&args),
         Command::Fmt(args) => fmt::run(&args),
     }

@@ -5,12 +5,14 @@ use std::io::Read;
 use cowherd_model::corpus::Entry;
 use cowherd_model::lower::lower;
 use cowherd_model::witness::{SCHEMA, Trace};
+use cowherd_report::html::witness::page_of_two;
 use cowherd_report::witness::why_not::{as_json, why_not};
 
 use crate::cli::{Replay, Telling};
 use crate::commands::explain;
 use crate::commands::list::pretty;
 use crate::exit::{Exit, Failure};
+use crate::find;
 use crate::input;
 use crate::terminal;
 
@@ -29,13 +31,14 @@ pub fn run(args: &Replay) -> Result<Exit, Failure> {
     let word = args.kernel.as_deref().unwrap_or(&recorded.profile);
     let profile = input::profile(word)?;
     let program = lower(&test.test, &profile, true).map_err(|r| explain::refuse(&test, &r))?;
-    let replay = program.replay(&recorded, &explain::names(&test, &profile));
+    let replay = program.replay(&recorded, &find::names(&test, &profile));
     let text = match args.format {
         Telling::Story if replay.parting.is_some() => why_not(&recorded, &replay, &[]),
         Telling::Story => {
             let same = why_not(&recorded, &replay, &[]);
             format!("{}\n{same}", explain::tell(&replay.trace, args.format)?)
         }
+        Telling::Html if replay.parting.is_some() => page_of_two(&recorded, &replay, &[]),
         Telling::Json => pretty(&as_json(&recorded, &replay, &[]))?,
         other => explain::tell(&replay.trace, other)?,
     };

@@ -5,12 +5,14 @@ use cowherd_model::check::{Run, Verdict};
 use cowherd_model::kernels::{Kernels, Profile};
 use cowherd_model::lower::lower;
 use cowherd_model::why_not::Replay;
+use cowherd_report::html::witness::page_of_two;
 use cowherd_report::witness::why_not::{Counterproof, as_json, why_not};
 
 use crate::cli::{Explain, Telling};
-use crate::commands::explain::{self, Finder, Goal};
+use crate::commands::explain::{self, Finder};
 use crate::commands::list::pretty;
 use crate::exit::{Exit, Failure};
+use crate::find::{self, Goal};
 use crate::input;
 use crate::terminal;
 
@@ -49,7 +51,7 @@ pub fn run(args: &Explain, finder: &Finder, asked: Option<Goal>) -> Result<Exit,
     };
     let program = lower(&finder.test.test, &fixed, true)
         .map_err(|refused| explain::refuse(finder.test, &refused))?;
-    let mut replay = program.replay(&recorded, &explain::names(finder.test, &fixed));
+    let mut replay = program.replay(&recorded, &find::names(finder.test, &fixed));
     if let Some(parting) = replay.parting.as_mut().filter(|p| p.rules.is_empty()) {
         // Their initial states differ already. Which feature decides is found by changing one at a time.
         let there = finder.check(&broken)?;
@@ -60,6 +62,7 @@ pub fn run(args: &Explain, finder: &Finder, asked: Option<Goal>) -> Result<Exit,
     match args.format {
         Telling::Story => terminal::print(&why_not(&recorded, &replay, &proofs))?,
         Telling::Json => terminal::print(&pretty(&as_json(&recorded, &replay, &proofs))?)?,
+        Telling::Html => terminal::print(&page_of_two(&recorded, &replay, &proofs))?,
         other => terminal::print(&explain::tell(&replay.trace, other)?)?,
     }
     Ok(Exit::Fine)

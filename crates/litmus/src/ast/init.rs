@@ -145,6 +145,8 @@ pub struct Swap {
     pub device: SwapDevice,
     /// Do frames have to stay as they are while it writes them (SWP_STABLE_WRITES)?
     pub stable: bool,
+    /// Is more than half of it in use, so that slots are given back as soon as may be (`vm_swap_full`)?
+    pub half_full: bool,
     /// Number of slots.
     pub slots: u8,
     /// The declaration; empty where there is none.
@@ -157,6 +159,7 @@ impl Default for Swap {
         Swap {
             device: SwapDevice::Async,
             stable: false,
+            half_full: false,
             slots: crate::limits::DEFAULT_SLOTS,
             span: Span::default(),
         }

@@ -451,6 +451,10 @@ fn swap<'t>(scope: &mut Scope<'t>, words: &[SwapWord<'t>], span: Span) -> Swap {
                 swap.stable = true;
                 details = Some(*word);
             }
+            (None, "half_full") => {
+                swap.half_full = true;
+                details = Some(*word);
+            }
             (None, "slots") => {
                 let slots = number.and_then(|number| {
                     scope.bounded(number, 1, MAX_SLOTS, Code::Limit, "the number of slots")
@@ -459,7 +463,7 @@ fn swap<'t>(scope: &mut Scope<'t>, words: &[SwapWord<'t>], span: Span) -> Swap {
                 details = Some(*word);
             }
             _ => {
-                let words = ["async", "sync", "none", "stable", "slots"];
+                let words = ["async", "sync", "none", "stable", "half_full", "slots"];
                 scope.report(unknown_word(*word, "property of a swap device", words));
             }
         }
@@ -477,6 +481,7 @@ fn swap<'t>(scope: &mut Scope<'t>, words: &[SwapWord<'t>], span: Span) -> Swap {
     if swap.device == SwapDevice::None {
         swap.slots = 0;
         swap.stable = false;
+        swap.half_full = false;
     }
     swap
 }

@@ -70,7 +70,8 @@ impl fmt::Display for Swap {
             SwapDevice::None => return f.write_str("swap none"),
         };
         let stable = if self.stable { " stable" } else { "" };
-        write!(f, "swap {device}{stable}")?;
+        let half_full = if self.half_full { " half_full" } else { "" };
+        write!(f, "swap {device}{stable}{half_full}")?;
         if self.slots != crate::limits::DEFAULT_SLOTS {
             write!(f, " slots {}", self.slots)?;
         }

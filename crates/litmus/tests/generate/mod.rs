@@ -152,6 +152,7 @@ impl Maker {
         }
         if s.chance() {
             self.test.swap.stable = s.chance();
+            self.test.swap.half_full = s.chance();
             self.test.swap.slots = 4 + s.number(limits::MAX_SLOTS - 4);
             self.test.swap.device = s.of(&[SwapDevice::Async, SwapDevice::Sync]);
         }

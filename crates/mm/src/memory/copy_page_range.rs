@@ -376,7 +376,7 @@ fn read_pte(k: &mut Kernel, child: MmId, va: Va) -> Next {
 /// `copy_present_page`: a page that may be pinned must stay the parent's alone; from 5.19 on only if it is exclusive.
 fn needs_copy(k: &mut Kernel, e: Present) -> bool {
     let parent = k.who.mm;
-    if !k.has(F::ForkEarlyCopy) || !k.mm(parent).has_pinned || !k.maybe_dma_pinned(e.pfn) {
+    if !k.has(F::ForkEarlyCopy) || !k.maybe_dma_pinned(e.pfn) || !k.has_pinned(parent) {
         return false;
     }
     !k.has(F::AnonExclusive) || k.page(e.pfn).exclusive

@@ -117,7 +117,7 @@ impl DoWpPage {
         match self {
             CountRefs { f } => {
                 let (orig, pfn) = mapped(k, f);
-                let most = if k.has(F::WpSwapfree) { 3 } else { 1 };
+                let most = if k.has(F::WpRefcount1) { 1 } else { 3 };
                 if k.page(pfn).ksm() || k.refcount(pfn) > most {
                     return WpPageCopy::enter(f, orig);
                 }

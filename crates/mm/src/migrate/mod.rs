@@ -5,9 +5,9 @@
 //! migration entries meanwhile. Any reference that the isolation and the swap cache do not explain makes it fail, and a page that
 //! is unmapped gets no new ones: that is what keeps GUP right.
 //!
-//! Up to 6.10 the references are tested (a page in the swap cache: frozen, with its slot switched to the new page) and the copy
-//! is made afterwards; from 6.11 on (`mig_copy_first`) the references are tested, the copy is made, and then the page in the
-//! swap cache is frozen and its slot switched.
+//! The references are tested, the copy is made, and then a page in the swap cache is frozen and its slot switched to the new
+//! page: the order of 6.11. Before, the copy came last. Nobody can tell: who looks the page up waits for the lock of the old page
+//! or of the new one, and nobody else has a reference.
 //!
 //! move_pages stands for MPOL_MF_MOVE_ALL: it takes shared pages too. It waits for locks and writeback; compaction gives up, and defers its flushes (6.3). The retries of a migration that
 //! fails for its references are left out: each is a later look at the same count.
@@ -209,12 +209,7 @@ impl Migrate {
                 if k.page(m.src).mapcount.0 > 0 {
                     return undo(k, m);
                 }
-                let cached = k.page(m.src).swap.is_some();
-                go(if cached && !k.has(F::MigCopyFirst) {
-                    Switch { m }
-                } else {
-                    RefTest { m }
-                })
+                go(RefTest { m })
             }
             RefTest { m } => {
                 if k.has(F::MigRefTest) && !explained(k, m.src) {
@@ -243,11 +238,7 @@ impl Migrate {
                     return undo(k, m);
                 }
                 switch_slot(k, m);
-                go(if k.has(F::MigCopyFirst) {
-                    Flags { m }
-                } else {
-                    Copy { m, cell: Cell(0) }
-                })
+                go(Flags { m })
             }
             Flags { m } => {
                 move_dirty(k, m);

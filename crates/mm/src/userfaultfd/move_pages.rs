@@ -305,7 +305,10 @@ fn read_ptes(k: &mut Kernel, c: Move, held: Option<HeldFolio>) -> Next {
         });
     }
     match from {
-        Pte::Present { e } if e.pfn.is_zero() => go(ZeroClear { c, orig: e }),
+        Pte::Present { e } if e.pfn.is_zero() && k.has(F::UffdMoveZeropage) => {
+            go(ZeroClear { c, orig: e })
+        }
+        Pte::Present { e } if e.pfn.is_zero() => fail(k, c, Some(Errno::Ebusy)),
         Pte::Present { e } => go(GetFolio { c, orig: e }),
         Pte::Swap { e } if !e.exclusive && k.has(F::UffdMoveExclusive) => {
             fail(k, c, Some(Errno::Ebusy))

@@ -310,13 +310,12 @@ fn unmap(k: &mut Kernel, p: Pass) -> Next {
 /// RC5, RC6, and what comes next for a page that is dirty, or lazily freed, or clean.
 fn unmapped(k: &mut Kernel, p: Pass) -> Next {
     let page = *k.page(p.pfn);
-    if page.mapcount.0 > 0 {
+    let pinned = |k: &mut Kernel| k.has(F::ReclaimUnmappedPin) && k.maybe_dma_pinned(p.pfn);
+    if page.mapcount.0 > 0 || pinned(k) {
+        // activate_locked
         if k.cfg.swap.half_full {
             k.free_swap(p.pfn);
         }
-        return keep(k, p);
-    }
-    if k.has(F::ReclaimUnmappedPin) && k.maybe_dma_pinned(p.pfn) {
         return keep(k, p);
     }
     if page.dirty && page.swapbacked {

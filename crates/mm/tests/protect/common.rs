@@ -9,7 +9,7 @@ use cowherd_mm::machine::{Hold, IoState, Vma};
 use cowherd_mm::memory::fault::Fault;
 use cowherd_mm::mprotect::ChangeProtection;
 use cowherd_mm::mprotect::change_protection::By;
-use cowherd_mm::pack::{Naming, Writer};
+use cowherd_mm::pack::{Names, Naming, Writer};
 use cowherd_mm::page::{Home, Page, PageKind};
 use cowherd_mm::pgtable::{Present, Pte};
 use cowherd_mm::task::{Call, Next};
@@ -491,9 +491,15 @@ impl Program {
 
     fn key(&self, s: &State) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let mut w = Writer::new(&mut bytes, Naming::Kept);
-        s.m.pack_roots(&self.cfg.sizes, &self.start.m, &mut w);
-        s.m.pack_memory(&self.cfg.sizes, &mut w, &mut |_, _| {}, &mut |_, _| {});
+        let (mut w, mut names) = (Writer::new(&mut bytes), Names::new(Naming::Kept));
+        s.m.pack_roots(&self.cfg.sizes, &self.start.m, &mut w, &mut names);
+        s.m.pack_memory(
+            &self.cfg.sizes,
+            &mut w,
+            &mut names,
+            |_, _| {},
+            |_, word| word,
+        );
         w.finish();
         bytes.extend(s.pc);
         bytes.extend(s.results);

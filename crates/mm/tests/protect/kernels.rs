@@ -32,12 +32,9 @@ const NOT_6_12: &[F] = &[
     F::MadvfreeKeepLazy,
     F::UffdMoveSc1,
     F::UffdMoveSc2,
-    F::SwapTable,
     F::NoBypass,
     F::SyncAlwaysFree,
     F::FreeAfterMap,
-    F::AllocInCache,
-    F::NoHasCache,
 ];
 
 /// What 6.1 has not, beside.
@@ -47,14 +44,11 @@ const NOT_6_1: &[F] = &[
     F::KsmUnshare,
     F::MprotectExclClean,
     F::NumaExcl,
-    F::MigCopyFirst,
     F::PerVmaLock,
     F::ForkVmaLock,
     F::UffdMove,
     F::DioPin,
     F::FusePin,
-    F::ZeropageNopin,
-    F::UffdwpMkWrprotect,
     F::FreeSwapoff,
     F::SwapinRoW,
     F::MigBatchFlush,

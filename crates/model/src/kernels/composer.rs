@@ -2,7 +2,7 @@
 
 use cowherd_mm::{Feature, FeatureSet};
 
-use super::expression::{Change, Sign};
+use super::expression::{Change, Expression, Sign};
 use super::{
     Composed, FeatureInfo, Kernels, Need, Profile, ProfileError, Release, Role, Status, Warning,
 };
@@ -33,7 +33,18 @@ impl<'a> Composer<'a> {
     }
 
     /// Adds or removes one feature.
+    ///
+    /// To add a kernel with a name of its own (`v5.18+part2`) is to add what it was made of.
     pub fn change(&mut self, change: Change<'_>) -> Result<(), ProfileError> {
+        let mut named = self.kernels.named.iter();
+        if change.what == Sign::Add
+            && let Some(named) = named.find(|named| named.name == change.word)
+        {
+            for change in Expression::parse(&named.is, &[])?.changes {
+                self.change(change)?;
+            }
+            return Ok(());
+        }
         let (info, (place, role)) = self.kernels.find_commit(change.word)?;
         let feature = match &info.status {
             Status::Modelled(feature) => *feature,

@@ -410,16 +410,16 @@ mod tests {
 
     #[test]
     fn a_feature_that_only_one_of_them_has_is_an_error() {
-        let name = "name = \"swap_table\"";
+        let name = "name = \"free_after_map\"";
         assert_eq!(
-            wrong("features/swap.toml", name, "name = \"swap_tables\""),
-            "features/swap.toml: the model has no feature `swap_tables`"
+            wrong("features/swap.toml", name, "name = \"free_after_maps\""),
+            "features/swap.toml: the model has no feature `free_after_maps`"
         );
         let status = format!("{name}\nstatus = \"modelled\"");
         let other = format!("{name}\nstatus = \"unmodelled\"\nwhy = \"a test\"");
         assert_eq!(
             wrong("features/swap.toml", &status, &other),
-            "features: the model has `swap_table`: say so"
+            "features: the model has `free_after_map`: say so"
         );
     }
 

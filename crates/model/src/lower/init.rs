@@ -112,7 +112,8 @@ impl Builder<'_> {
             vma.soft_dirty = !a.tracked;
             vma.mergeable = true;
             if let Some(uffd) = a.uffd {
-                vma.uffd_wp = uffd.mode == UffdMode::Wp || uffd.mode == UffdMode::Rwp;
+                vma.uffd_wp = uffd.mode == UffdMode::Wp;
+                vma.uffd_rwp = uffd.mode == UffdMode::Rwp;
                 vma.uffd_missing = uffd.mode == UffdMode::Missing;
                 vma.uffd_minor = uffd.mode == UffdMode::Minor;
             }
@@ -233,6 +234,10 @@ impl Builder<'_> {
             page.refs.0 += 1;
             page.writeback = a.writeback;
         }
+        if a.crowded {
+            // What so many references look like: a pin, and nobody's.
+            page.pins.0 = 1;
+        }
         let pfn = self.frame(page, values, init)?;
         if let Some(slot) = slot {
             let s = &mut self.state.m.slots[slot.at()];
@@ -280,13 +285,14 @@ impl Builder<'_> {
 /// The PTE that a touched page has at the start.
 fn present(pfn: Pfn, a: &Attributes, exclusive: bool) -> Present {
     let protected = a.uffd.is_some_and(|u| u.protected);
+    let unreadable = protected && a.uffd.is_some_and(|u| u.mode == UffdMode::Rwp);
     let readonly = a.readonly || a.wrprotected || a.tracked || protected || !exclusive;
     Present {
         write: !readonly && !a.protnone,
         dirty: a.dirty,
         soft_dirty: !a.tracked,
         uffd_wp: protected,
-        protnone: a.protnone,
+        protnone: a.protnone || unreadable,
         saved_write: a.protnone && !readonly,
         ..Pte::of(pfn)
     }

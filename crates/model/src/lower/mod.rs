@@ -9,6 +9,7 @@ use cowherd_mm::config::{Failures, FileSystem, SwapDevice};
 use cowherd_mm::pack::Naming;
 use cowherd_mm::*;
 
+use crate::general::Crew;
 use crate::kernels::Profile;
 use crate::observe::Observable;
 use crate::program::{MAX_REGS, Program, RegKind, RegName, Starts, TaskProgram, TestNames};
@@ -57,6 +58,25 @@ enum HandleOf {
 
 /// Lowers `test` for a kernel with these features. `symmetry`: names are made canonical.
 pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, Refused> {
+    lower_for(test, profile, symmetry, None)
+}
+
+/// Lowers a menu: the statements of each thread are what any of several threads may do, in any order ([`crate::general`]).
+pub fn lower_menu(
+    test: &Test,
+    profile: &Profile,
+    symmetry: bool,
+    crew: &Crew,
+) -> Result<Program, Refused> {
+    lower_for(test, profile, symmetry, Some(crew))
+}
+
+fn lower_for(
+    test: &Test,
+    profile: &Profile,
+    symmetry: bool,
+    crew: Option<&Crew>,
+) -> Result<Program, Refused> {
     limits(test)?;
     let mut l = Lowering {
         test,
@@ -93,16 +113,25 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
             });
         }
     }
+    let most = if crew.is_some() {
+        crate::general::MAX_MENU
+    } else {
+        15
+    };
+    if let Some(crew) = crew {
+        tasks = crew.staff(tasks);
+        l.regs = Crew::registers(tasks.len());
+    }
     if tasks.len() > MAX_CPUS {
         return refuse(
             test.condition.span,
             format!("the model runs at most {MAX_CPUS} threads and kernel actors"),
         );
     }
-    if let Some(task) = tasks.iter().find(|task| task.stmts.len() > 15) {
+    if let Some(task) = tasks.iter().find(|task| task.stmts.len() > most) {
         return refuse(
             test.condition.span,
-            format!("{} has more than 15 steps", task.name),
+            format!("{} has more than {most} steps", task.name),
         );
     }
     if l.shifts.len() > MAX_IOS {
@@ -135,9 +164,10 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
         holders: l.holders,
         pipes: test.pipes.len(),
     };
+    let births = l.births()?;
     let mut program = Program {
         cfg: config(test, profile, sizes, &tasks),
-        twins: twins(&tasks),
+        twins: twins(&tasks, crew.is_some()),
         tasks,
         initial: Vec::new(),
         regs: l.regs,
@@ -149,6 +179,7 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
         } else {
             Naming::Kept
         },
+        births,
         spec: Spec::default(),
         observables: Vec::new(),
         shifts: l.shifts,
@@ -165,6 +196,7 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
         },
         files: test.files.iter().map(|f| init::cells(&f.values)).collect(),
         page_cache: vec![None; test.files.len()],
+        general: None,
     };
     program.watch(test);
     program.initial = init::states(test, &program)?;
@@ -175,8 +207,11 @@ pub fn lower(test: &Test, profile: &Profile, symmetry: bool) -> Result<Program, 
         }
     }
     program.spec = Spec::new(test, &program);
+    if let Some(crew) = crew {
+        crew.prepare(&mut program);
+    }
     for state in &mut program.initial {
-        state.forget_freed();
+        state.forget_freed(state.m.in_use());
         state.ideal = program.spec.initial(state);
     }
     Ok(program)
@@ -216,7 +251,7 @@ fn config(test: &Test, profile: &Profile, sizes: Sizes, tasks: &[TaskProgram]) -
     cfg.swap = SwapDevice {
         synchronous: test.swap.device == ast::SwapDevice::Sync,
         stable_writes: test.swap.stable,
-        half_full: false,
+        half_full: test.swap.half_full,
     };
     let fails = |f| test.failures.contains(&f);
     cfg.fails = Failures {
@@ -243,9 +278,12 @@ fn config(test: &Test, profile: &Profile, sizes: Sizes, tasks: &[TaskProgram]) -
 
 /// Every order of kernel actors that do the same, but the one as it is.
 ///
-/// Threads are left out: their registers tell them apart, and a final state names them.
-fn twins(tasks: &[TaskProgram]) -> Vec<Vec<(usize, usize)>> {
+/// Threads are left out: their registers tell them apart, and a final state names them. Not so in a menu.
+fn twins(tasks: &[TaskProgram], menu: bool) -> Vec<Vec<(usize, usize)>> {
     let same = |a: &TaskProgram, b: &TaskProgram| {
+        if menu {
+            return a.mm == b.mm;
+        }
         a.mm.is_none()
             && b.mm.is_none()
             && a.stmts.len() == b.stmts.len()

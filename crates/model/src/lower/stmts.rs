@@ -73,23 +73,7 @@ impl Lowering<'_> {
                 task: by.index(),
                 stmt: self.op_index(by.index(), stmt)?,
             },
-            Start::WithProcess => {
-                // As soon as the process exists: after the fork that makes it.
-                let child = thread.process;
-                let fork = self.test.threads.iter().enumerate().find_map(|(t, other)| {
-                    let at = other.stmts.iter().position(
-                        |s| matches!(s.call, Call::Fork { child: c, .. } if c == child),
-                    )?;
-                    Some((t, at))
-                });
-                match fork {
-                    Some((task, stmt)) => Starts::After {
-                        task,
-                        stmt: self.op_index(task, stmt)?,
-                    },
-                    None => Starts::AtOnce,
-                }
-            }
+            Start::WithProcess => self.birth(thread.process)?,
         };
         let name = match thread.number {
             Some(number) => format!("P{number}"),
@@ -101,6 +85,24 @@ impl Lowering<'_> {
             starts,
             stmts,
         })
+    }
+
+    /// When each process comes to be.
+    pub(super) fn births(&mut self) -> Result<Vec<Starts>, Refused> {
+        let processes = 0..self.test.processes.len() as u8;
+        processes.map(|n| self.birth(ast::ProcessId(n))).collect()
+    }
+
+    /// A process is there from the start, or after the fork that makes it.
+    fn birth(&mut self, child: ast::ProcessId) -> Result<Starts, Refused> {
+        let makes = |s: &ast::Stmt| matches!(s.call, Call::Fork { child: c, .. } if c == child);
+        for (task, thread) in self.test.threads.iter().enumerate() {
+            if let Some(stmt) = thread.stmts.iter().position(makes) {
+                let stmt = self.op_index(task, stmt)?;
+                return Ok(Starts::After { task, stmt });
+            }
+        }
+        Ok(Starts::AtOnce)
     }
 
     /// The index of a statement's (last) operation: a statement may become several.
@@ -455,12 +457,7 @@ impl Lowering<'_> {
             Call::UffdContinue { page } => Op::UffdContinue { va: Va(page.0) },
             Call::Swapoff => Op::Swapoff,
             Call::MovePages { page } => Op::MovePages { mm, va: Va(page.0) },
-            Call::UffdRwprotect { .. } => {
-                return refuse(
-                    span,
-                    "`uffd_rwprotect` is not modelled: no release has read-write protection",
-                );
-            }
+            Call::UffdRwprotect { page } => Op::UffdRwp { va: Va(page.0) },
         };
         Ok(vec![op])
     }

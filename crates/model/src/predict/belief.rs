@@ -12,7 +12,7 @@ use super::Turn;
 use super::view::{Last, View};
 use crate::kernels::Profile;
 use crate::lower::{Refused, lower};
-use crate::program::{Program, Starts};
+use crate::program::Program;
 use crate::state::State;
 use crate::system::Actor;
 
@@ -179,10 +179,7 @@ impl Predictor {
 
     /// Can this task make a call? It has begun to exist, has one left, and is in none.
     fn can(&self, node: &Node, task: usize) -> bool {
-        let started = match self.program.tasks[task].starts {
-            Starts::AtOnce => true,
-            Starts::After { task, stmt } => node.state.pc[task] as usize > stmt,
-        };
+        let started = self.program.started(&node.state, task);
         started && node.issued >> task & 1 == 0 && self.program.stmt(&node.state, task).is_some()
     }
 

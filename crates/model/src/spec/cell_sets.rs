@@ -1,6 +1,6 @@
 //! For every cell of a page, a set of values.
 
-use cowherd_mm::pack::{Pack, Reader, Writer};
+use cowherd_mm::pack::{Pack, Reader, Word, Writer};
 use cowherd_mm::{Cell, Cells, MAX_CELLS};
 
 /// What nobody wrote: a freed frame or slot is left with it. Any value above 15 counts as this one.
@@ -18,6 +18,22 @@ pub struct CellSets {
 }
 
 impl CellSets {
+    /// The sets of all cells side by side, so that they are worked on at once.
+    #[inline]
+    fn lanes(&self) -> u64 {
+        let [a, b, c, d] = self.values.map(u64::from);
+        a | b << 16 | c << 32 | d << 48
+    }
+
+    #[inline]
+    fn of(lanes: u64, junk: u8) -> CellSets {
+        let lane = |n: u32| (lanes >> (16 * n)) as u16;
+        CellSets {
+            values: [lane(0), lane(1), lane(2), lane(3)],
+            junk,
+        }
+    }
+
     /// No value anywhere.
     pub const EMPTY: CellSets = CellSets {
         values: [0; MAX_CELLS],
@@ -67,21 +83,17 @@ impl CellSets {
     }
 
     /// Every value of either.
-    pub fn union(mut self, other: &CellSets) -> CellSets {
-        for (mine, theirs) in self.values.iter_mut().zip(other.values) {
-            *mine |= theirs;
-        }
-        self.junk |= other.junk;
-        self
+    #[inline]
+    #[must_use]
+    pub fn union(self, other: &CellSets) -> CellSets {
+        CellSets::of(self.lanes() | other.lanes(), self.junk | other.junk)
     }
 
     /// What `other` has not.
-    pub fn without(mut self, other: &CellSets) -> CellSets {
-        for (mine, theirs) in self.values.iter_mut().zip(other.values) {
-            *mine &= !theirs;
-        }
-        self.junk &= !other.junk;
-        self
+    #[inline]
+    #[must_use]
+    pub fn without(self, other: &CellSets) -> CellSets {
+        CellSets::of(self.lanes() & !other.lanes(), self.junk & !other.junk)
     }
 
     /// These sets in `cells`, those of `other` in all others.
@@ -96,13 +108,26 @@ impl CellSets {
     }
 
     /// Has it every value that `other` has?
+    #[inline]
     pub fn contains(&self, other: &CellSets) -> bool {
-        other.without(self) == CellSets::EMPTY
+        other.lanes() & !self.lanes() == 0 && other.junk & !self.junk == 0
     }
 
     /// No value anywhere?
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        *self == CellSets::EMPTY
+        self.lanes() == 0 && self.junk == 0
+    }
+
+    /// Are these exactly the values that are possible, one a cell, in the first `cells` cells?
+    #[inline]
+    pub fn are(&self, values: &[u8; MAX_CELLS], cells: u8) -> bool {
+        let bit = |n: usize| {
+            let used = n < cells as usize;
+            (u64::from(used) << (values[n] & MAX_VALUE)) << (16 * n)
+        };
+        let junk = values[..cells as usize].iter().any(|&v| v > MAX_VALUE);
+        !junk && self.junk == 0 && self.lanes() == bit(0) | bit(1) | bit(2) | bit(3)
     }
 
     /// The values of a cell, junk aside, bit by bit.
@@ -118,18 +143,31 @@ impl CellSets {
     }
 
     /// The cells with more than one value.
+    #[inline]
     pub fn open(&self) -> Cells {
-        (0..MAX_CELLS as u8)
-            .map(Cell)
-            .filter(|&cell| {
-                let junk = u32::from(self.junk >> cell.0 & 1);
-                self.values[cell.at()].count_ones() + junk > 1
-            })
-            .fold(Cells::NONE, |open, cell| Cells(open.0 | 1 << cell.0))
+        let open = |cell: usize| {
+            let set = self.values[cell];
+            let junk = self.junk >> cell & 1 == 1;
+            let more = set & set.wrapping_sub(1) != 0 || junk && set != 0;
+            u8::from(more) << cell
+        };
+        Cells(open(0) | open(1) | open(2) | open(3))
     }
 
-    /// Packs the first `cells` cells: five bits for a cell with one value.
+    /// Adds the one value of each cell to a word, if all have one.
+    #[inline]
+    pub fn put_values(&self, cells: u8, word: Word) -> Option<Word> {
+        (0..cells).try_fold(word, |word, cell| {
+            Some(word.and(u32::from(self.only(Cell(cell))?), 4))
+        })
+    }
+
+    /// Packs the first `cells` cells: in four bits each, if all have one value.
     pub fn pack(&self, cells: u8, w: &mut Writer) {
+        if let Some(word) = self.put_values(cells, Word::EMPTY.and(0, 1)) {
+            return w.word(word);
+        }
+        w.bits(1, 1);
         for cell in (0..cells).map(Cell) {
             match self.only(cell) {
                 Some(value) => w.bits(u32::from(value) << 1, 5),
@@ -144,8 +182,9 @@ impl CellSets {
     /// The inverse of [`pack`](CellSets::pack).
     pub fn unpack(cells: u8, r: &mut Reader) -> CellSets {
         let mut sets = CellSets::EMPTY;
+        let open = bool::unpack(r);
         for cell in (0..cells).map(Cell) {
-            if bool::unpack(r) {
+            if open && bool::unpack(r) {
                 sets.junk |= (r.bits(1) as u8) << cell.0;
                 sets.values[cell.at()] = r.bits(16) as u16;
             } else {
@@ -186,7 +225,7 @@ mod tests {
         sets.add(Cell(2), JUNK);
         sets.clear(Cell(3));
         let mut out = Vec::new();
-        let mut w = Writer::new(&mut out, cowherd_mm::pack::Naming::Kept);
+        let mut w = Writer::new(&mut out);
         sets.pack(4, &mut w);
         w.finish();
         assert_eq!(CellSets::unpack(4, &mut Reader::new(&out)), sets);

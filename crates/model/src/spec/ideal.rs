@@ -2,12 +2,12 @@
 
 use cowherd_mm::pack::{Pack, Reader, Writer};
 use cowherd_mm::{
-    Cells, HoldId, IoId, MAX_CELLS, MAX_HOLDS, MAX_IOS, MAX_MMS, MAX_PAGES, MmId, Va, packed,
+    Cell, HoldId, IoId, MAX_CELLS, MAX_HOLDS, MAX_IOS, MAX_MMS, MAX_PAGES, MmId, Va, packed,
 };
 
 use super::cell_sets::CellSets;
 use super::page::{Page, Traps};
-use super::promises::Spec;
+use super::promises::{Spec, Values};
 use super::worlds::{World, Worlds};
 
 /// What is promised at one moment: pages, and the calls that are under way.
@@ -25,20 +25,21 @@ pub struct Ideal {
     pub(super) watches: [Option<Watch>; MAX_WATCHES],
 }
 
+/// How much of everything there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Sizes {
+    /// Processes.
+    pub mms: u8,
+    /// Variables.
+    pub pages: u8,
+    /// Cells.
+    pub cells: u8,
+}
+
 /// Addresses by which somebody reads without a translation, at most.
 pub(super) const MAX_WATCHES: usize = 4;
 
 packed! {
-    /// How much of everything there is.
-    pub struct Sizes {
-        /// The last process.
-        pub mms: MmId,
-        /// The last variable.
-        pub pages: Va,
-        /// The cells.
-        pub cells: Cells,
-    }
-
     /// A process.
     pub enum Proc {
         /// Not born yet, or its fork failed.
@@ -193,12 +194,13 @@ pub(super) struct Watch {
 }
 
 impl Ideal {
-    pub(super) const EMPTY: Ideal = {
+    /// No memory at all.
+    pub const EMPTY: Ideal = {
         let mut ideal = Ideal {
             sizes: Sizes {
-                mms: MmId(0),
-                pages: Va(0),
-                cells: Cells(1),
+                mms: 1,
+                pages: 1,
+                cells: 1,
             },
             pages: [[Page::absent(Va(0)); MAX_PAGES]; MAX_MMS],
             procs: [Proc::Absent; MAX_MMS],
@@ -242,15 +244,15 @@ impl Ideal {
     }
 
     pub(super) fn mms(&self) -> impl Iterator<Item = MmId> + use<> {
-        (0..=self.sizes.mms.0).map(MmId)
+        (0..self.sizes.mms).map(MmId)
     }
 
     pub(super) fn vas(&self) -> impl Iterator<Item = Va> + use<> {
-        (0..=self.sizes.pages.0).map(Va)
+        (0..self.sizes.pages).map(Va)
     }
 
     pub(super) fn cells(&self) -> u8 {
-        self.sizes.cells.len() as u8
+        self.sizes.cells
     }
 
     /// The watch on an address.
@@ -268,17 +270,54 @@ impl Ideal {
     }
 }
 
+impl Ideal {
+    /// Every value that anybody may still see: no other can matter any more.
+    pub fn values(&self) -> Values {
+        let mut all = CellSets::EMPTY;
+        for page in self.mms().flat_map(|mm| self.vas().map(move |va| (mm, va))) {
+            let page = self.page(page.0, page.1);
+            let held = page.worlds.all(&CellSets::EMPTY);
+            all = all.union(&held).union(&page.written).union(&page.stale);
+        }
+        for io in &self.ios {
+            all = all.union(&io.since);
+        }
+        for holder in &self.holders {
+            all = all.union(&holder.since);
+        }
+        for watch in self.watches.iter().flatten() {
+            all = all.union(&watch.entry).union(&watch.later);
+        }
+        (0..self.cells()).fold(0, |values, cell| values | all.values(Cell(cell)))
+    }
+
+    /// Was this process ever born, or is it about to be?
+    pub fn knows(&self, mm: MmId) -> bool {
+        self.procs[mm.at()] != Proc::Absent
+    }
+
+    /// Does this holder hold nothing, and is nobody about to make it?
+    pub fn unheld(&self, holder: HoldId) -> bool {
+        self.holders[holder.at()].phase == Phase::Idle
+    }
+}
+
 /// How a run starts.
 impl Spec {
     /// A memory without a process.
     pub fn start(&self) -> Ideal {
         let mut ideal = Ideal::EMPTY;
-        ideal.sizes = Sizes {
-            mms: MmId(self.mms - 1),
-            pages: Va(self.pages - 1),
-            cells: Cells::first(self.cells),
-        };
+        self.size(&mut ideal);
         ideal
+    }
+
+    /// The size of the test, for a memory without a process.
+    pub(crate) fn size(&self, ideal: &mut Ideal) {
+        ideal.sizes = Sizes {
+            mms: self.mms,
+            pages: self.pages,
+            cells: self.cells,
+        };
     }
 }
 
@@ -313,8 +352,12 @@ impl Default for Ideal {
     }
 }
 
+fn flag(set: bool, w: &mut Writer) {
+    w.bits(u32::from(set), 1);
+}
+
 fn pack_sets(sets: &CellSets, cells: u8, w: &mut Writer) {
-    (!sets.is_empty()).pack(w);
+    flag(!sets.is_empty(), w);
     if !sets.is_empty() {
         sets.pack(cells, w);
     }
@@ -330,7 +373,7 @@ fn unpack_sets(cells: u8, r: &mut Reader) -> CellSets {
 
 fn pack_at(at: Places, w: &mut Writer) {
     let one = at.0.count_ones() == 1;
-    one.pack(w);
+    flag(one, w);
     if one {
         w.bits(at.0.trailing_zeros(), 2);
     } else {
@@ -348,9 +391,9 @@ fn unpack_at(r: &mut Reader) -> Places {
 
 fn pack_hazards(zapped: bool, shared: Procs, w: &mut Writer) {
     let any = zapped || !shared.is_empty();
-    any.pack(w);
+    flag(any, w);
     if any {
-        zapped.pack(w);
+        flag(zapped, w);
         w.bits(u32::from(shared.0), 4);
     }
 }
@@ -363,64 +406,52 @@ fn unpack_hazards(r: &mut Reader) -> (bool, Procs) {
     }
 }
 
-impl Pack for Ideal {
-    fn pack(&self, w: &mut Writer) {
+impl Ideal {
+    /// Packs it. Its sizes are those of its test.
+    pub fn pack(&self, w: &mut Writer) {
         let cells = self.cells();
-        self.sizes.mms.pack(w);
-        self.sizes.pages.pack(w);
-        w.bits(u32::from(cells) - 1, 2);
         for mm in self.mms() {
             let proc = self.procs[mm.at()];
-            (proc == Proc::Alive).pack(w);
-            if proc != Proc::Alive {
-                (proc == Proc::Forking).pack(w);
-                if proc == Proc::Absent {
-                    continue;
+            w.bits(proc as u32, 2);
+            if proc != Proc::Absent {
+                for va in self.vas() {
+                    self.page(mm, va).pack(va, cells, w);
                 }
-            }
-            for va in self.vas() {
-                self.page(mm, va).pack(va, cells, w);
             }
         }
         let busy = self.ios.iter().any(|io| io.at.is_some())
             || self.holders.iter().any(|h| h.phase != Phase::Idle)
             || self.watches[0].is_some()
             || self.moving.iter().any(Option::is_some);
-        busy.pack(w);
+        w.bits(u32::from(busy), 1);
         if busy {
             self.pack_calls(cells, w);
         }
     }
 
-    fn unpack(r: &mut Reader) -> Ideal {
-        let mut ideal = Ideal::EMPTY;
-        ideal.sizes.mms = MmId::unpack(r);
-        ideal.sizes.pages = Va::unpack(r);
-        let cells = r.bits(2) as u8 + 1;
-        ideal.sizes.cells = Cells::first(cells);
-        for mm in ideal.mms() {
-            ideal.procs[mm.at()] = if bool::unpack(r) {
-                Proc::Alive
-            } else if bool::unpack(r) {
-                Proc::Forking
-            } else {
-                continue;
+    /// The inverse of [`pack`](Ideal::pack), into a memory that is as at its [start](Spec::start).
+    pub fn unpack(&mut self, r: &mut Reader) {
+        let cells = self.cells();
+        for mm in self.mms() {
+            self.procs[mm.at()] = match r.bits(2) {
+                0 => continue,
+                1 => Proc::Forking,
+                _ => Proc::Alive,
             };
-            for va in ideal.vas() {
-                *ideal.page_mut(mm, va) = Page::unpack(va, cells, r);
+            for va in self.vas() {
+                self.page_mut(mm, va).unpack(cells, r);
             }
         }
         if bool::unpack(r) {
-            ideal.unpack_calls(cells, r);
+            self.unpack_calls(cells, r);
         }
-        ideal
     }
 }
 
 impl Ideal {
     fn pack_calls(&self, cells: u8, w: &mut Writer) {
         for io in &self.ios {
-            io.at.is_some().pack(w);
+            flag(io.at.is_some(), w);
             if let Some(at) = io.at {
                 pack_at(at, w);
                 pack_hazards(io.zapped, io.shared, w);
@@ -428,27 +459,31 @@ impl Ideal {
             }
         }
         for holder in &self.holders {
-            (holder.phase != Phase::Idle).pack(w);
+            flag(holder.phase != Phase::Idle, w);
             if holder.phase != Phase::Idle {
-                (holder.phase == Phase::Holding).pack(w);
+                flag(holder.phase == Phase::Holding, w);
                 pack_at(holder.at, w);
                 pack_hazards(holder.orphan, holder.shared, w);
-                holder.told.pack(w);
+                flag(holder.told, w);
                 pack_sets(&holder.since, cells, w);
             }
         }
         for watch in &self.watches {
-            watch.is_some().pack(w);
+            flag(watch.is_some(), w);
             let Some(watch) = watch else { break };
-            watch.mm.pack(w);
-            watch.va.pack(w);
+            w.bits(u32::from(watch.mm.0), 2);
+            w.bits(u32::from(watch.va.0), 2);
             pack_at(watch.at, w);
-            watch.zapped.pack(w);
+            flag(watch.zapped, w);
             watch.entry.pack(cells, w);
             pack_sets(&watch.later, cells, w);
         }
         for mm in self.mms() {
-            self.moving[mm.at()].pack(w);
+            let moving = self.moving[mm.at()];
+            flag(moving.is_some(), w);
+            if let Some(Moving { from, to }) = moving {
+                w.bits(u32::from(from.0) | u32::from(to.0) << 2, 4);
+            }
         }
     }
 

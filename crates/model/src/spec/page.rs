@@ -1,6 +1,6 @@
 //! What is promised of one page of one process.
 
-use cowherd_mm::pack::{Pack, Reader, Writer};
+use cowherd_mm::pack::{Pack, Reader, Word, Writer};
 use cowherd_mm::world::Trap;
 use cowherd_mm::{Cell, Cells, Va};
 
@@ -323,82 +323,78 @@ impl Page {
         room
     }
 
-    /// Packs it; `cells` is how many cells there are.
-    pub fn pack(&self, va: Va, cells: u8, w: &mut Writer) {
-        let calm = self.zaps == 0
+    /// Is the page in no window of any kind, at home, and not protected?
+    fn calm(&self, va: Va) -> bool {
+        self.zaps == 0
             && self.frees == 0
-            && self.stale.is_empty()
             && self.traps == Traps::NONE
-            && self.frozen.is_empty();
-        if calm
+            && self.frozen.is_empty()
             && self.origin == va
+            && self.stale.is_empty()
+    }
+
+    /// Packs it; `cells` is how many cells there are. Most pages of most states are calm and hold one value a cell.
+    pub fn pack(&self, va: Va, cells: u8, w: &mut Writer) {
+        let calm = self.calm(va);
+        if calm
             && let Some(plain) = self.worlds.plain()
-            && (0..cells).all(|cell| plain.only(Cell(cell)).is_some())
+            && let Some(word) = plain.put_values(cells, Word::EMPTY.and(1, 1))
         {
-            w.bits(1, 1);
-            for cell in (0..cells).map(Cell) {
-                w.bits(u32::from(plain.only(cell).unwrap_or(0)), 4);
-            }
-            return;
+            return w.word(word);
         }
-        w.bits(0, 1);
-        self.mapped().pack(w);
         if !self.mapped() {
+            return w.bits(0b00, 2);
+        }
+        w.word(Word::EMPTY.and(0b10, 2).and(u32::from(calm), 1));
+        self.worlds.pack(cells, w);
+        if calm {
             return;
         }
-        self.worlds.pack(cells, w);
-        calm.pack(w);
-        if !calm {
-            w.bits(u32::from(self.zaps), 3);
-            self.dropping.pack(w);
-            w.bits(u32::from(self.frees), 3);
-            w.bits(u32::from(self.traps.0), 3);
-            self.frozen.pack(w);
-            if self.zaps > 0 {
-                self.written.pack(cells, w);
-            }
-            (!self.stale.is_empty()).pack(w);
-            if !self.stale.is_empty() {
-                self.stale.pack(cells, w);
-            }
+        let word = Word::EMPTY.and(u32::from(self.zaps), 3);
+        let word = word.and(u32::from(self.dropping), 1);
+        let word = word.and(u32::from(self.frees), 3);
+        let word = word.and(u32::from(self.traps.0), 3);
+        let word = word.and(u32::from(self.frozen.0), 4);
+        let word = word.and(u32::from(self.origin.0), 2);
+        w.word(word.and(u32::from(!self.stale.is_empty()), 1));
+        if self.zaps > 0 {
+            self.written.pack(cells, w);
         }
-        (self.origin != va).pack(w);
-        if self.origin != va {
-            self.origin.pack(w);
+        if !self.stale.is_empty() {
+            self.stale.pack(cells, w);
         }
     }
 
-    /// The inverse of [`pack`](Page::pack).
-    pub fn unpack(va: Va, cells: u8, r: &mut Reader) -> Page {
-        let mut page = Page::absent(va);
+    /// The inverse of [`pack`](Page::pack), into an absent page.
+    pub fn unpack(&mut self, cells: u8, r: &mut Reader) {
         if bool::unpack(r) {
             let mut values = CellSets::EMPTY;
             for cell in (0..cells).map(Cell) {
                 values.add(cell, r.bits(4) as u8);
             }
-            page.worlds = Worlds::one(World::of(values));
-            return page;
+            self.worlds = Worlds::one(World::of(values));
+            return;
         }
         if !bool::unpack(r) {
-            return page;
+            return;
         }
-        page.worlds = Worlds::unpack(cells, r);
-        if !bool::unpack(r) {
-            page.zaps = r.bits(3) as u8;
-            page.dropping = bool::unpack(r);
-            page.frees = r.bits(3) as u8;
-            page.traps = Traps(r.bits(3) as u8);
-            page.frozen = Cells::unpack(r);
-            if page.zaps > 0 {
-                page.written = CellSets::unpack(cells, r);
-            }
-            if bool::unpack(r) {
-                page.stale = CellSets::unpack(cells, r);
-            }
+        let calm = bool::unpack(r);
+        self.worlds = Worlds::unpack(cells, r);
+        if calm {
+            return;
         }
-        if bool::unpack(r) {
-            page.origin = Va::unpack(r);
+        self.zaps = r.bits(3) as u8;
+        self.dropping = bool::unpack(r);
+        self.frees = r.bits(3) as u8;
+        self.traps = Traps(r.bits(3) as u8);
+        self.frozen = Cells::unpack(r);
+        self.origin = Va::unpack(r);
+        let stale = bool::unpack(r);
+        if self.zaps > 0 {
+            self.written = CellSets::unpack(cells, r);
         }
-        page
+        if stale {
+            self.stale = CellSets::unpack(cells, r);
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::ideal::Ideal;
 use super::page::Traps;
 use super::promises::{By, HoldUse, IoUse, Promise, Spec, Values, value};
 use crate::program::{Op, Program, Source, Starts, TaskProgram};
-use crate::state::State;
+use crate::state::{Memory, State};
 
 impl Spec {
     /// The promises made to `test`, as `p` runs it.
@@ -148,7 +148,7 @@ impl Spec {
                     pgtable::Pte::Swap { e } => e.uffd_wp,
                     _ => false,
                 };
-                if vma.uffd_wp && uffd_wp {
+                if vma.traps_writes(uffd_wp) {
                     ideal.trap(mm, va, Traps::by(Trap::Uffd));
                 }
                 if !crate::system::soft_dirty(&state.m, mm, va) {
@@ -161,28 +161,27 @@ impl Spec {
 
     /// What is checked in every state, whatever happened: the free observer of pages and pins. And what is forgotten because
     /// nobody asks any more.
-    pub fn settle(
-        &self,
-        state: &State,
-        ideal: &mut Ideal,
-        alarms: &mut super::Alarms,
-        p: &Program,
-    ) {
-        let m = &state.m;
-        self.forget(ideal, |mm, va| reads_by_reference(state, p, mm, va));
+    pub fn settle(&self, state: &mut State, alarms: &mut super::Alarms, p: &Program) {
+        if state.ideal.watches[0].is_some() {
+            let read = read_by_reference(state, p);
+            self.forget(&mut state.ideal, |mm, va| read & address(mm, va) != 0);
+        }
+        let State {
+            m,
+            frames,
+            slots,
+            ideal,
+            ..
+        } = state;
+        let memory = Memory { m, frames, slots };
+        let m = memory.m;
         for mm in (0..self.mms).map(MmId) {
             let proc = &m.mms[mm.at()];
             for va in (0..self.pages).map(Va) {
-                if crate::system::soft_dirty(m, mm, va) {
-                    self.event(
-                        ideal,
-                        alarms,
-                        Event::TrapLifted {
-                            mm,
-                            va,
-                            by: Trap::SoftDirty,
-                        },
-                    );
+                let page = ideal.page(mm, va);
+                let by = Trap::SoftDirty;
+                if page.traps.has(Traps::by(by)) && crate::system::soft_dirty(m, mm, va) {
+                    self.event(ideal, alarms, Event::TrapLifted { mm, va, by });
                 }
                 if ideal.page(mm, va).dropping && !stale(m, &p.cfg, mm, va) {
                     let page = ideal.page_mut(mm, va);
@@ -192,10 +191,16 @@ impl Spec {
                 if !proc.alive || proc.ptl || in_transit(m, mm, va) {
                     continue;
                 }
+                let Some(values) = memory.read(mm, va) else {
+                    continue;
+                };
+                // What can only be so needs no look.
+                let plain = ideal.page(mm, va).worlds.plain();
+                if plain.is_some_and(|plain| plain.are(values, self.cells)) {
+                    continue;
+                }
                 for cell in (0..self.cells).map(Cell) {
-                    if let Some(value) = state.read(mm, va, cell) {
-                        self.observe(ideal, alarms, mm, va, cell, value);
-                    }
+                    self.observe(ideal, alarms, mm, va, cell, values[cell.at()]);
                 }
             }
         }
@@ -205,7 +210,7 @@ impl Spec {
                 continue;
             };
             for cell in (0..self.cells).map(Cell) {
-                let value = state.frames[pfn.at()][cell.at()];
+                let value = memory.frames[pfn.at()][cell.at()];
                 self.observe_held(ideal, alarms, HoldId(n as u8), cell, value);
             }
         }
@@ -232,20 +237,23 @@ fn in_transit(m: &Machine, mm: MmId, va: Va) -> bool {
     })
 }
 
-/// Is this address read by reference: from a pipe, or by a call under way?
-fn reads_by_reference(state: &State, p: &Program, mm: MmId, va: Va) -> bool {
+/// The addresses that are read by reference: from a pipe, or by a call under way.
+fn read_by_reference(state: &State, p: &Program) -> u32 {
     let piped = state.m.pipes.iter().flatten().flatten();
-    if piped.into_iter().any(|buf| buf.mm == mm && buf.va == va) {
-        return true;
-    }
-    (0..p.tasks.len()).any(|t| {
-        state.m.tasks[t].busy()
-            && match p.stmt(state, t).map(|stmt| stmt.op) {
-                Some(Op::Vmsplice { va: theirs, .. }) => p.tasks[t].mm == Some(mm) && theirs == va,
-                Some(Op::Remote { mm: m, va: v, .. }) => m == mm && v == va,
-                _ => false,
-            }
+    let piped = piped.fold(0, |read, buf| read | address(buf.mm, buf.va));
+    let busy = (0..p.tasks.len()).filter(|&t| state.m.tasks[t].busy());
+    busy.fold(piped, |read, t| {
+        match p.stmt(state, t).map(|stmt| &stmt.op) {
+            Some(&Op::Vmsplice { va, .. }) => read | p.tasks[t].mm.map_or(0, |mm| address(mm, va)),
+            Some(&Op::Remote { mm, va, .. }) => read | address(mm, va),
+            _ => read,
+        }
     })
+}
+
+/// One bit for each address of each process.
+fn address(mm: MmId, va: Va) -> u32 {
+    1 << (mm.at() * MAX_PAGES + va.at())
 }
 
 /// Who does direct I/O on `file` decides what holds the page.

@@ -4,7 +4,7 @@
 //! come: a fork is no snapshot, a zap clears cell by cell as far as anybody can tell. Only MADV_FREE ties cells together, and
 //! hazards do; these make further worlds.
 
-use cowherd_mm::pack::{Pack, Reader, Writer};
+use cowherd_mm::pack::{Pack, Reader, Word, Writer};
 use cowherd_mm::{Cell, Cells};
 
 use super::alarms::Hazards;
@@ -132,10 +132,11 @@ impl Worlds {
     }
 
     /// The only world, if it is plain: one value a cell and no mark.
+    #[inline]
     pub fn plain(&self) -> Option<&CellSets> {
         let world = &self.list[0];
-        (self.len == 1 && *world == World::of(world.cells) && world.cells.open().is_empty())
-            .then_some(&world.cells)
+        let unmarked = world.marks.is_empty() && !world.lazy && world.loose == 0;
+        (self.len == 1 && unmarked && world.cells.open().is_empty()).then_some(&world.cells)
     }
 
     /// Adds a world.
@@ -283,12 +284,12 @@ impl Worlds {
         w.bits(u32::from(self.len) - 1, 2);
         for world in self.iter() {
             let odd = !world.marks.is_empty() || world.loose != 0;
-            odd.pack(w);
+            let mut word = Word::EMPTY.and(u32::from(odd), 1);
             if odd {
-                w.bits(u32::from(world.marks.bits()), 7);
-                Cells(world.loose).pack(w);
+                word = word.and(u32::from(world.marks.bits()), 7);
+                word = word.and(u32::from(world.loose), 4);
             }
-            world.lazy.pack(w);
+            w.word(word.and(u32::from(world.lazy), 1));
             world.cells.pack(cells, w);
         }
     }

@@ -66,8 +66,8 @@ pub fn why_not(recorded: &Trace, replay: &Replay, proofs: &[Counterproof]) -> St
         };
         let _ = writeln!(out, "\n{}: {}", paint(BOLD, word), names.join(", "));
     }
-    for (feature, has) in &parting.rules {
-        out.push_str(&rule(*feature, *has, &recorded.profile, &here.profile));
+    for text in rules(parting, &recorded.profile, &here.profile) {
+        out.push_str(&rule(&text));
     }
     for proof in proofs {
         let _ = writeln!(
@@ -166,19 +166,31 @@ fn told(step: &TraceStep) -> String {
     format!("{} {}: {changes}", step.label, step.function)
 }
 
-/// What the data says of a rule.
-fn rule(feature: Feature, has: bool, there: &str, here: &str) -> String {
+/// A rule that makes the difference, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleText {
+    /// The feature's name.
+    pub name: &'static str,
+    /// Which kernel has it.
+    pub who: String,
+    /// What it does.
+    pub effect: String,
+    /// The commit and the first release; for a rule that was never absent, where it is.
+    pub cite: Vec<String>,
+}
+
+/// What the data says of the rules by which the kernels part.
+pub fn rules(parting: &Parting, there: &str, here: &str) -> Vec<RuleText> {
+    let rules = parting.rules.iter();
+    rules
+        .map(|(feature, has)| rule_text(*feature, *has, there, here))
+        .collect()
+}
+
+fn rule_text(feature: Feature, has: bool, there: &str, here: &str) -> RuleText {
     let info = Kernels::shipped().feature(feature);
     let (with, without) = if has { (here, there) } else { (there, here) };
-    let mut out = format!(
-        "    {}: {with} has it, {without} has not\n",
-        paint(BOLD, feature.name())
-    );
-    let mut line = |text: String| {
-        let text = wrap(&text, WIDTH - 4, 0).replace('\n', "\n    ");
-        let _ = writeln!(out, "    {text}");
-    };
-    line(info.effect.clone());
+    let mut cite = Vec::new();
     let mut commits = info.commits.iter().filter(|c| c.role == Role::Introduction);
     if let Some(commit) = commits.next() {
         let id = commit.id.as_deref().unwrap_or("(id not known)");
@@ -186,14 +198,29 @@ fn rule(feature: Feature, has: bool, there: &str, here: &str) -> String {
             0 => String::new(),
             n => format!(", and {n} more"),
         };
-        line(format!("commit {id} (\"{}\"){more}", commit.subject));
+        cite.push(format!("commit {id} (\"{}\"){more}", commit.subject));
     }
     let until = info
         .until
         .map_or(String::new(), |r| format!(", last in {r}"));
-    match &info.rule {
-        Some(rule) => line(format!("always there, in {}", rule.function)),
-        None => line(format!("first in {}{until}", info.first)),
+    cite.push(match &info.rule {
+        Some(rule) => format!("always there, in {}", rule.function),
+        None => format!("first in {}{until}", info.first),
+    });
+    RuleText {
+        name: feature.name(),
+        who: format!("{with} has it, {without} has not"),
+        effect: info.effect.clone(),
+        cite,
+    }
+}
+
+/// A rule, for the terminal.
+fn rule(rule: &RuleText) -> String {
+    let mut out = format!("    {}: {}\n", paint(BOLD, rule.name), rule.who);
+    for line in std::iter::once(&rule.effect).chain(&rule.cite) {
+        let text = wrap(line, WIDTH - 4, 0).replace('\n', "\n    ");
+        let _ = writeln!(out, "    {text}");
     }
     out
 }

@@ -1,0 +1,42 @@
+//! Ctrl-C ends a search, and what was found so far is told.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use crate::{Cowherd, ENDLESS, Ran};
+
+/// Has the process taken charge of SIGINT? (The second lowest bit of the mask of caught signals.)
+fn catches_interrupts(child: &Child) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let mask = status
+        .lines()
+        .find_map(|l| l.strip_prefix("SigCgt:"))
+        .unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & 2 != 0
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupted_search_is_undetermined_and_says_what_it_knows() {
+    let c = Cowherd::new().with("endless.litmus", ENDLESS);
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("cowherd"))
+        .args(["check", "endless.litmus", "-k", "v7.2", "-k", "v6.1"])
+        .current_dir(c.folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !catches_interrupts(&child) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        thread::yield_now();
+    }
+    let pid = child.id().to_string();
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -INT {pid}")])
+        .status();
+    assert!(sent.unwrap().success());
+    let ran = Ran::of(child.wait_with_output().unwrap()).ends(3);
+    let ran = ran.says("v7.2").says("v6.1").says("Unknown");
+    assert!(!ran.out.contains("Never"), "{}", ran.out);
+}

@@ -1,0 +1,265 @@
+//! What threads and the kernel may do: a bound, written down as a test whose threads hold the whole menu.
+
+use std::fmt::Write;
+
+use super::Grain;
+
+/// What a user may allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Word {
+    /// The name: of the call, as the language has it.
+    pub name: &'static str,
+    /// What it allows.
+    pub about: &'static str,
+    /// Is it allowed if the user names nothing?
+    pub usual: bool,
+}
+
+const fn word(name: &'static str, usual: bool, about: &'static str) -> Word {
+    Word { name, about, usual }
+}
+
+/// Everything that may be allowed.
+pub const MENU: &[Word] = &[
+    word("load", true, "loads"),
+    word("store", true, "stores"),
+    word("fork", true, "fork, each process once"),
+    word("exit", false, "exit of a child"),
+    word("pread", true, "direct reads, into the first cell"),
+    word("pwrite", false, "direct writes, of the first cell"),
+    word("vmsplice", false, "vmsplice into a pipe, and reading it"),
+    word(
+        "pin",
+        true,
+        "a long-term pin for writing, as of a registered buffer, and its end",
+    ),
+    word("pin-ro", false, "a long-term pin for reading, and its end"),
+    word(
+        "get",
+        false,
+        "a FOLL_GET reference for writing that lasts, and its end",
+    ),
+    word("dontneed", true, "MADV_DONTNEED"),
+    word("free", false, "MADV_FREE"),
+    word("munmap", false, "munmap"),
+    word("pageout", false, "MADV_PAGEOUT"),
+    word("willneed", false, "MADV_WILLNEED"),
+    word("mprotect", true, "mprotect to PROT_READ, and back"),
+    word("clear_refs", true, "soft-dirty tracking starts anew"),
+    word("mem_write", false, "a write to /proc/self/mem"),
+    word("reclaim", true, "reclaim, as of a memory cgroup"),
+    word("migrate", true, "migration, as of compaction"),
+    word("ksm", false, "ksmd merges the pages; needs two"),
+    word("swapoff", false, "swapoff"),
+    word("numa_scan", false, "NUMA hinting"),
+];
+
+/// A bound on programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Processes: 1 to 4. All but the first are forked from it, if fork is allowed.
+    pub processes: usize,
+    /// Threads of each.
+    pub threads: usize,
+    /// Kernel activities at once.
+    pub kernel: usize,
+    /// Pages: 1 to 4.
+    pub pages: usize,
+    /// Cells of each page: 1 or 2.
+    pub cells: usize,
+    /// Calls and activities, all together.
+    pub calls: u8,
+    /// What may be called.
+    pub allowed: Vec<&'static str>,
+    /// What swap is on, as the language has it: `async`, `sync`, `sync stable`, `none`.
+    pub swap: String,
+    /// Who does direct I/O, as the language has it.
+    pub files: String,
+    /// Broken promises that count, as bits of [`crate::spec::Alarms::word`].
+    pub counts: u64,
+    /// How finely calls interleave.
+    pub grain: Grain,
+}
+
+impl Bound {
+    /// May `word` be called?
+    pub fn allows(&self, word: &str) -> bool {
+        self.allowed.contains(&word)
+    }
+
+    /// Has the kernel anything to do?
+    pub fn kernel_acts(&self) -> bool {
+        !kernel_menu(self).is_empty()
+    }
+
+    /// The names of the processes.
+    pub fn process(n: usize) -> &'static str {
+        ["A", "B", "C", "D"][n]
+    }
+
+    /// The names of the pages.
+    pub fn page(n: usize) -> &'static str {
+        ["x", "y", "z", "u"][n]
+    }
+}
+
+/// The declarations of a test: pages, a file if `transfers` need it, a pipe if somebody uses it.
+pub(super) fn declarations(bound: &Bound, landed: &[u8], pipe: bool) -> String {
+    let mut text = String::new();
+    let mut value = 1;
+    for page in 0..bound.pages {
+        let values: Vec<String> = (0..bound.cells)
+            .map(|_| {
+                value += 1;
+                (value - 1).to_string()
+            })
+            .collect();
+        let name = Bound::page(page);
+        let _ = writeln!(
+            text,
+            "    anon {name}[{}] = {{ {} }};",
+            bound.cells,
+            values.join(", ")
+        );
+    }
+    for (n, values) in landed.chunks(4).enumerate() {
+        let values: Vec<String> = values.iter().map(u8::to_string).collect();
+        let name = ["f", "g", "h"][n.min(2)];
+        let _ = writeln!(
+            text,
+            "    file {name} on {} = {{ {} }};",
+            bound.files,
+            values.join(", ")
+        );
+    }
+    if pipe {
+        text.push_str("    pipe p;\n");
+    }
+    let slots = if bound.pages > 2 && bound.swap != "none" {
+        " slots 4"
+    } else {
+        ""
+    };
+    let _ = writeln!(text, "    swap {}{slots};", bound.swap);
+    text
+}
+
+/// Counts what the model has little room for.
+#[derive(Default)]
+struct Room {
+    transfers: usize,
+    holders: usize,
+}
+
+/// The test that holds the menu.
+pub fn menu_text(bound: &Bound) -> String {
+    let mut room = Room::default();
+    let menus: Vec<Vec<String>> = (0..bound.processes)
+        .map(|process| thread_menu(bound, process, &mut room))
+        .collect();
+    let kernel = kernel_menu(bound);
+    let mut text = format!(
+        "MM menu\n{{\n{}}}\n",
+        declarations(bound, &[0; 4], bound.allows("vmsplice"))
+    );
+    let mut first = menus[0].join("\n    ");
+    for (n, menu) in menus.iter().enumerate().skip(1) {
+        let child = Bound::process(n);
+        let _ = write!(
+            first,
+            "\n    fork({child}) {{\n        {}\n    }}",
+            menu.join("\n        ")
+        );
+    }
+    let _ = writeln!(text, "P0 in A {{\n    {first}\n}}");
+    if !kernel.is_empty() {
+        let _ = writeln!(text, "kernel {{\n    {}\n}}", kernel.join("\n    "));
+    }
+    text.push_str("exists (violates)\n");
+    text
+}
+
+fn thread_menu(bound: &Bound, process: usize, room: &mut Room) -> Vec<String> {
+    let mut menu = Vec::new();
+    let mut handles = 0;
+    for page in (0..bound.pages).map(Bound::page) {
+        let mut add = |word: &str, text: String| {
+            if bound.allows(word) {
+                menu.push(text);
+            }
+        };
+        for cell in 0..bound.cells {
+            add("load", format!("r0 = {page}[{cell}];"));
+        }
+        for cell in 0..bound.cells {
+            add("store", format!("{page}[{cell}] = 0;"));
+        }
+        add("dontneed", format!("madvise({page}, MADV_DONTNEED);"));
+        add("free", format!("madvise({page}, MADV_FREE);"));
+        add("pageout", format!("madvise({page}, MADV_PAGEOUT);"));
+        add("willneed", format!("madvise({page}, MADV_WILLNEED);"));
+        add("mprotect", format!("mprotect({page}, PROT_READ);"));
+        add(
+            "mprotect",
+            format!("mprotect({page}, PROT_READ, PROT_WRITE);"),
+        );
+        add("mem_write", format!("mem_write({page}[0], 0);"));
+        add("vmsplice", format!("vmsplice(p, {page});"));
+        for call in ["pread", "pwrite"] {
+            if bound.allows(call) && room.transfers < cowherd_mm::MAX_IOS {
+                menu.push(format!(
+                    "{call}(f[{}], {page}[0], O_DIRECT);",
+                    room.transfers
+                ));
+                room.transfers += 1;
+            }
+        }
+        for (word, text) in [
+            ("pin", format!("pin({page}, FOLL_WRITE, FOLL_LONGTERM);")),
+            ("pin-ro", format!("pin({page}, FOLL_LONGTERM);")),
+            ("get", format!("get({page}, FOLL_WRITE);")),
+        ] {
+            if bound.allows(word) && room.holders < cowherd_mm::MAX_HOLDS {
+                menu.push(format!("h{handles} = {text}"));
+                if word != "pin-ro" {
+                    menu.push(format!("h{handles}[0] = 0;"));
+                }
+                menu.push(format!("release(h{handles});"));
+                handles += 1;
+                room.holders += 1;
+            }
+        }
+        if bound.allows("munmap") {
+            menu.push(format!("munmap({page});"));
+        }
+    }
+    if bound.allows("vmsplice") {
+        menu.push("r0 = read(p);".into());
+    }
+    if bound.allows("exit") && process > 0 {
+        menu.push("exit();".into());
+    }
+    menu
+}
+
+fn kernel_menu(bound: &Bound) -> Vec<String> {
+    let mut menu = Vec::new();
+    let mut add = |word: &str, text: String| {
+        if bound.allows(word) {
+            menu.push(text);
+        }
+    };
+    for process in (0..bound.processes).map(Bound::process) {
+        for page in (0..bound.pages).map(Bound::page) {
+            add("reclaim", format!("reclaim({process}:{page});"));
+            add("migrate", format!("migrate({process}:{page});"));
+            add("numa_scan", format!("numa_scan({process}:{page});"));
+        }
+        add("clear_refs", format!("clear_refs({process});"));
+    }
+    if bound.pages > 1 {
+        add("ksm", "ksm(x, y);".into());
+    }
+    add("swapoff", "swapoff();".into());
+    menu
+}

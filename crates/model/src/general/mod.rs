@@ -1,0 +1,123 @@
+//! The most general program: every program within a bound, as one system.
+//!
+//! A task has no statements of its own but a menu. As long as calls are left, whoever rests may begin any entry of it: a thread a
+//! call on any page of its process, the kernel an activity. What was called before is not kept, only what it led to; so all
+//! programs within the bound and all their interleavings are one search, and programs that come to the same state share all that
+//! follows. Nobody looks at registers: the specification's free observer sees more than any load.
+//!
+//! A store writes, and a transfer lands, a value that nobody has yet: what is lost or leaks then shows. Values that nobody can see
+//! any more are used again, so that the sixteen that there are go a long way, and states differ less in mere names.
+
+mod classify;
+mod crew;
+mod difference;
+mod emit;
+mod menu;
+mod minimal;
+mod pick;
+mod programs;
+mod simulate;
+mod verify;
+
+pub use classify::{Class, classify};
+pub use crew::Crew;
+pub use difference::{Difference, Differs, difference, looked_at};
+pub use emit::{Called, calls_of, write_test};
+pub use menu::{Bound, MENU, Word, menu_text};
+pub use minimal::{Minimal, minimal};
+pub use programs::{canonical, contains, name, programs};
+pub use simulate::{Simulated, simulate};
+pub use verify::{Searched, general, search, verify};
+
+use cowherd_mm::{MAX_MMS, MmId};
+
+use crate::spec::Values;
+
+/// Entries of a menu at most.
+pub const MAX_MENU: usize = 62;
+
+/// Which calls may begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Calls {
+    /// So many, whichever.
+    Any(u16),
+    /// Each of these once.
+    Each(Vec<Slot>),
+}
+
+/// One call of a program, whoever of its like makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot {
+    /// The process; none: the kernel.
+    pub mm: Option<MmId>,
+    /// The entry of the menu.
+    pub entry: usize,
+}
+
+impl Calls {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Calls::Any(n) => *n as usize,
+            Calls::Each(slots) => slots.len(),
+        }
+    }
+
+    /// None at all?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// [`State::calls`](crate::state::State::calls) at the start: how many are left, or one bit for each that is.
+    pub fn start(&self) -> u16 {
+        match self {
+            Calls::Any(n) => *n,
+            Calls::Each(slots) => (1 << slots.len()) - 1,
+        }
+    }
+
+    /// How many are left?
+    pub fn left(&self, state: u16) -> u32 {
+        match self {
+            Calls::Any(_) => u32::from(state),
+            Calls::Each(_) => state.count_ones(),
+        }
+    }
+
+    /// What is left once this call has begun; none if it may not.
+    pub fn without(&self, state: u16, call: Slot) -> Option<u16> {
+        match self {
+            Calls::Any(_) => state.checked_sub(1),
+            Calls::Each(slots) => {
+                let mut left = (0..slots.len()).filter(|n| state >> n & 1 == 1);
+                let at = left.find(|n| slots[*n] == call)?;
+                Some(state & !(1 << at))
+            }
+        }
+    }
+}
+
+/// How finely calls interleave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// Step by step.
+    Step,
+    /// A call that has begun goes on until it is over or has to wait; only devices and LRU batches come in between. That leaves out
+    /// most schedules: what is found is there, what is not found may be there all the same.
+    Call,
+}
+
+/// What is general about a program.
+#[derive(Clone, Debug)]
+pub struct General {
+    /// Which calls may begin.
+    pub calls: Calls,
+    /// Broken promises that count, as bits of [`crate::spec::Alarms::word`]; others are passed over.
+    pub counts: u64,
+    /// How finely calls interleave.
+    pub grain: Grain,
+    /// For each process, the values that stores to it may take.
+    pub stores: [Values; MAX_MMS],
+    /// For each process, the values that may land in it.
+    pub lands: [Values; MAX_MMS],
+}
