@@ -180,6 +180,8 @@ pub enum Errno {
     Eexist,
     /// Nothing there.
     Enoent,
+    /// Nothing could be read or written: what /proc/pid/mem says where GUP fails.
+    Eio,
     /// Not an error number: the access killed the thread.
     Segv,
 }

@@ -251,7 +251,7 @@ fn va(a: &Address) -> Va {
     Va(a.page.0)
 }
 
-const ERRNOS: [(ast::Errno, Errno); 8] = [
+const ERRNOS: [(ast::Errno, Errno); 9] = [
     (ast::Errno::Efault, Errno::Efault),
     (ast::Errno::Enomem, Errno::Enomem),
     (ast::Errno::Ebusy, Errno::Ebusy),
@@ -260,6 +260,7 @@ const ERRNOS: [(ast::Errno, Errno); 8] = [
     (ast::Errno::Ebadf, Errno::Ebadf),
     (ast::Errno::Eexist, Errno::Eexist),
     (ast::Errno::Enoent, Errno::Enoent),
+    (ast::Errno::Eio, Errno::Eio),
 ];
 
 /// The mm's error of this name. One that the mm never gives equals none.

@@ -48,7 +48,7 @@ pub enum Val {
     Failed(Errno),
 }
 
-const ERRNOS: [Errno; 9] = [
+const ERRNOS: [Errno; 10] = [
     Errno::Efault,
     Errno::Enomem,
     Errno::Ebusy,
@@ -57,6 +57,7 @@ const ERRNOS: [Errno; 9] = [
     Errno::Ebadf,
     Errno::Eexist,
     Errno::Enoent,
+    Errno::Eio,
     Errno::Segv,
 ];
 

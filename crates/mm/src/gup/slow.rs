@@ -9,7 +9,7 @@ use crate::feature::Feature as F;
 use crate::gup::{Then, Want, must_unshare, writes};
 use crate::kernel::{Kernel, View};
 use crate::machine::Hold;
-use crate::memory::fault::{Fault, FaultCx, FaultKind, FaultResult};
+use crate::memory::fault::{Fault, FaultCx, FaultKind, FaultLock, FaultResult};
 use crate::packed;
 use crate::pgtable::{Present, Pte};
 use crate::step::{Step, Wait, step};
@@ -111,8 +111,19 @@ fn go(p: GupSlow) -> Next {
     }
 }
 
+/// Is it /proc/pid/mem, which keeps mmap_lock from GUP to copy?
+fn remote(want: Want, then: Then) -> bool {
+    matches!(then, Then::Remote { .. }) && want.hold == Hold::Get
+}
+
 fn fail(k: &mut Kernel, want: Want, then: Then, errno: Errno) -> Next {
     k.mmap_read_unlock(want.mm);
+    // mem_rw() has no room for the reason.
+    let errno = if remote(want, then) {
+        Errno::Eio
+    } else {
+        errno
+    };
     then.failed(k, errno)
 }
 
@@ -128,11 +139,17 @@ fn follow(k: &mut Kernel, want: Want, then: Then, cow: bool) -> Next {
         return fail(k, want, then, Errno::Efault);
     }
     let write = writes(k, want);
+    // access_remote_vm() passes no `locked`: mmap_lock stays, and what userspace would have to resolve fails.
+    let lock = if remote(want, then) {
+        FaultLock::Kept
+    } else {
+        FaultLock::Callers
+    };
     let fault = |k: &mut Kernel, kind| Next::Fault {
         call: Call::GupSlow {
             p: Follow { want, then, cow },
         },
-        fault: Fault::enter(k, FaultCx::gup(want.mm, want.va, kind, true)),
+        fault: Fault::enter(k, FaultCx::gup(want.mm, want.va, kind, lock, true)),
     };
     let kind = if write {
         FaultKind::Write
@@ -156,7 +173,7 @@ fn follow(k: &mut Kernel, want: Want, then: Then, cow: bool) -> Next {
         k.page_mut(e.pfn).dirty = true;
     }
     // access_remote_vm() keeps mmap_lock until it has copied.
-    if !(matches!(then, Then::Remote { .. }) && want.hold == Hold::Get) {
+    if !remote(want, then) {
         k.mmap_read_unlock(want.mm);
     }
     then.got(k, want, e.pfn)

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::feature::Feature as F;
 use crate::ids::*;
 use crate::kernel::{Kernel, View};
-use crate::memory::fault::{Fault, FaultCx, FaultKind, FaultResult};
+use crate::memory::fault::{Fault, FaultCx, FaultKind, FaultLock, FaultResult};
 use crate::packed;
 use crate::step::{Step, Wait, step};
 use crate::task::{Call, Errno, Next};
@@ -137,7 +137,7 @@ fn follow(k: &mut Kernel, va: Va, write: bool) -> Next {
             call: Call::Populate {
                 p: Follow { va, write },
             },
-            fault: Fault::enter(k, FaultCx::gup(mm, va, kind, false)),
+            fault: Fault::enter(k, FaultCx::gup(mm, va, kind, FaultLock::Callers, false)),
         },
     }
 }

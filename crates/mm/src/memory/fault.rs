@@ -117,13 +117,13 @@ impl FaultCx {
         }
     }
 
-    /// A fault on behalf of GUP, which holds mmap_lock.
-    pub fn gup(mm: MmId, va: Va, kind: FaultKind, force: bool) -> FaultCx {
+    /// A fault on behalf of GUP, which holds mmap_lock (`lock`: may the fault drop it?).
+    pub fn gup(mm: MmId, va: Va, kind: FaultKind, lock: FaultLock, force: bool) -> FaultCx {
         FaultCx {
             mm,
             va,
             kind,
-            lock: FaultLock::Callers,
+            lock,
             force,
         }
     }

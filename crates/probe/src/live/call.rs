@@ -15,7 +15,7 @@ use super::look;
 use super::shared::{self, Value};
 use super::sys::{self, PAGE, result};
 use super::uring::{Ring, Way};
-use super::world::{self, FILLER, Me, World, address};
+use super::world::{self, Me, World, address};
 
 /// MADV_COLD and what follows, where libc is older than they are.
 pub fn advice(advice: Advice) -> i32 {
@@ -469,10 +469,8 @@ impl Me<'_> {
     }
 
     fn uffd_copy(&self, page: PageId, values: &[ast::Value]) -> io::Result<()> {
-        let mut bytes = [FILLER; PAGE];
-        for (n, value) in values.iter().enumerate() {
-            bytes[n * CELL..(n + 1) * CELL].fill(self.value(*value));
-        }
+        let values: Vec<u8> = values.iter().map(|v| self.value(*v)).collect();
+        let bytes = self.world.filler.page(&values);
         self.uffd()?.copy(address(page), &bytes)
     }
 }

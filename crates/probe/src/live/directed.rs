@@ -18,7 +18,7 @@ use super::look::{self, Entry};
 use super::outcome;
 use super::plan::Plan;
 use super::shared::{self, Board, Value};
-use super::world::{self, World, address, reached};
+use super::world::{self, Filler, World, address, reached};
 
 /// How long anything may take that does not wait for another turn.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
                     for _ in 0..world::next(&mut random) % 20_000 {
                         std::hint::spin_loop();
                     }
-                    self.take_kernel(task);
+                    self.take_kernel(task)?;
                     busy = true;
                 }
             }
@@ -299,7 +299,7 @@ impl<'a> Run<'a> {
                 self.issued |= 1 << task;
                 shared::set(&thread.told, next);
             }
-            Turn::Task(task) => self.take_kernel(task),
+            Turn::Task(task) => self.take_kernel(task)?,
         }
         self.settle()?;
         if let Turn::Task(task) = turn
@@ -310,16 +310,24 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn take_kernel(&mut self, task: usize) {
+    fn take_kernel(&mut self, task: usize) -> Result<(), NoResult> {
         let n = task - self.test.threads.len();
         let (activity, at) = (
             kernel::activity(self.test, n, self.kernel[n]),
             self.kernel[n],
         );
         self.kernel[n] = at + 1;
-        let Some(activity) = activity else { return };
+        let Some(activity) = activity else {
+            return Ok(());
+        };
         let before = self.target(activity);
         let done = kernel::act(activity, &self.world);
+        if done
+            .as_ref()
+            .is_err_and(|e| e.raw_os_error() == Some(libc::ETIMEDOUT))
+        {
+            return Err(NoResult::Hung(activity.name().into()));
+        }
         let name = activity.name();
         let refused = match (&done, activity) {
             (Err(_), _) => Some(true),
@@ -333,6 +341,7 @@ impl<'a> Run<'a> {
             (Ok(()), _) => None,
         };
         self.refusal(name, refused);
+        Ok(())
     }
 
     /// A page that was there and is there still was refused; one that is gone may have been kept all the same, in the swap cache.
@@ -605,10 +614,11 @@ impl Drop for Run<'_> {
 
 /// Everything that the processes of a run inherit.
 fn make(test: &Test, fuses: &[fuse::File], delays: Option<u32>) -> io::Result<World> {
+    let filler = Filler::new();
     let mut files = Vec::new();
     for n in 0..test.files.len() {
         files.push(match super::plan::is_real(test, n) {
-            true => Some(real_file(&test.files[n])?),
+            true => Some(real_file(&test.files[n], filler)?),
             false => None,
         });
     }
@@ -625,17 +635,15 @@ fn make(test: &Test, fuses: &[fuse::File], delays: Option<u32>) -> io::Result<Wo
             .collect(),
         files,
         pipes,
+        filler,
         delays,
     })
 }
 
 /// A file in memory, whose page is a page of the page cache.
-fn real_file(file: &ast::File) -> io::Result<RawFd> {
+fn real_file(file: &ast::File, filler: Filler) -> io::Result<RawFd> {
     let fd = call::memory_file()?;
-    let mut bytes = vec![world::FILLER; super::sys::PAGE];
-    for (n, value) in file.values.iter().enumerate() {
-        bytes[n * CELL..(n + 1) * CELL].fill(*value);
-    }
+    let bytes = filler.page(&file.values);
     // SAFETY: as long as said.
     let n = unsafe { libc::pwrite(fd, bytes.as_ptr().cast(), bytes.len(), 0) };
     super::sys::result(n as i64)?;

@@ -89,6 +89,7 @@ fn errno_of(errno: i32) -> Option<Errno> {
         libc::EBADF => Errno::Ebadf,
         libc::EEXIST => Errno::Eexist,
         libc::ENOENT => Errno::Enoent,
+        libc::EIO => Errno::Eio,
         _ => return None,
     })
 }

@@ -24,6 +24,8 @@ pub struct Plan {
     pub swap: Option<Swap>,
 }
 
+/// Slots that the model has at most.
+const SLOTS: u8 = cowherd_mm::MAX_SLOTS as u8;
 /// Registers that the model follows at most.
 const MODEL_REGISTERS: usize = 12;
 
@@ -36,6 +38,7 @@ pub fn plan(test: &Test, machine: &Machine) -> Result<Plan, String> {
     };
     files(&mut plan, machine)?;
     kernel(&mut plan, machine)?;
+    scanned(&plan.test)?;
     calls(&plan.test, machine)?;
     pages(&plan.test, machine)?;
     swap(&mut plan, machine)?;
@@ -116,7 +119,7 @@ fn uses(test: &Test, n: usize) -> (bool, bool) {
 /// Activities: reclaim of one page is MADV_PAGEOUT by somebody else.
 fn kernel(plan: &mut Plan, machine: &Machine) -> Result<(), String> {
     for activity in plan.test.kernel.iter_mut().flat_map(|k| &mut k.activities) {
-        match &activity.activity {
+        match &mut activity.activity {
             Activity::Reclaim { at } => {
                 let at = *at;
                 activity.activity = Activity::Madvise {
@@ -130,6 +133,15 @@ fn kernel(plan: &mut Plan, machine: &Machine) -> Result<(), String> {
             }
             Activity::Ksm { .. } if !machine.ksm => {
                 return Err("KSM, which scans everybody's memory: only with --system or in a virtual machine".into());
+            }
+            Activity::Ksm { pages } => {
+                let mut sorted = pages.clone();
+                sorted.sort_by_key(|p| (p.process, p.page));
+                if *pages != sorted {
+                    *pages = sorted;
+                    plan.notes
+                        .push("ksm: ksmd takes pages in the order of their addresses".into());
+                }
             }
             Activity::Migrate { .. } => {
                 return Err("compaction of one page: no system call asks for it".into());
@@ -148,6 +160,26 @@ fn kernel(plan: &mut Plan, machine: &Machine) -> Result<(), String> {
     }
     if plan.notes.iter().any(|n| n.starts_with("reclaim")) {
         rename(&mut plan.test.condition.prop);
+    }
+    Ok(())
+}
+
+/// ksmd scans every mergeable mapping: those of a test have to be those that its activity names.
+fn scanned(test: &Test) -> Result<(), String> {
+    for activity in test.kernel.iter().flat_map(|k| &k.activities) {
+        let Activity::Ksm { pages } = &activity.activity else {
+            continue;
+        };
+        for process in (0..test.processes.len()).map(|n| ProcessId(n as u8)) {
+            for page in pages.iter().map(|at| at.page) {
+                let named = pages
+                    .iter()
+                    .any(|at| (at.process, at.page) == (process, page));
+                if has(test, process, page) && !named {
+                    return Err("a ksmd that leaves other mappings of a page alone".into());
+                }
+            }
+        }
     }
     Ok(())
 }
@@ -211,6 +243,9 @@ fn pages(test: &Test, machine: &Machine) -> Result<(), String> {
     for page in &test.pages {
         let a: &Attributes = &page.attributes;
         let cannot = |what: &str| Err(format!("{}: {what}", page.name));
+        if a.nonexclusive && !a.dirty {
+            return cannot("a clean page comes from swap, and is exclusive then");
+        }
         if a.protnone {
             return cannot("no system call makes a NUMA hinting entry on demand");
         }
@@ -303,6 +338,8 @@ fn swap(plan: &mut Plan, machine: &Machine) -> Result<(), String> {
         SwapDevice::Async
     };
     plan.test.swap.stable = swap.stable;
+    // A real area has room: as many slots as the model has.
+    plan.test.swap.slots = SLOTS;
     plan.swap = Some(*swap);
     Ok(())
 }

@@ -6,11 +6,14 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use super::machine::{Swap, stable_writes};
 use super::sys::{PAGE, result};
 use super::undo::{self, Undo};
 
+/// What ksmd may take to scan everything that is mergeable a few times: all virtual machines of a host, for instance.
+const PASS: Duration = Duration::from_secs(8);
 /// Bytes of a swap area.
 const BYTES: u64 = 64 << 20;
 
@@ -183,11 +186,16 @@ pub fn ksm_pass() -> io::Result<()> {
     ));
     let begin = scans()?;
     set("run", "1")?;
-    for _ in 0..2000 {
-        if scans()? >= begin + 3 {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(1));
+    let begun = Instant::now();
+    // The first may have begun behind the pages; one learns their checksums, the next merges.
+    let mut done = false;
+    while !done && begun.elapsed() < PASS {
+        std::thread::sleep(Duration::from_millis(1));
+        done = scans()? >= begin + 4;
     }
-    set("run", "0")
+    set("run", "0")?;
+    match done {
+        true => Ok(()),
+        false => Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)),
+    }
 }

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
 use cowherd_litmus::ast::{
-    Attributes, Call, Contents, HandleId, Mode, PageId, PageInit, ProcessId, Start, Test, UffdMode,
+    Activity, Attributes, Call, Contents, HandleId, Mode, PageId, PageInit, ProcessId, Start, Test,
+    UffdMode,
 };
 
 use super::call;
@@ -26,8 +27,28 @@ use super::uring::Ring;
 const BASE: usize = 0x5a00_0000_0000;
 const STRIDE: usize = 64 * PAGE;
 
-/// What the bytes of a page that belong to no cell hold: a page of zeroes would be treated as such by swap.
-pub const FILLER: u8 = 0xa5;
+/// What the bytes of a page that belong to no cell hold. Not zero: a page of zeroes would be treated as such by swap. And in each run something else: KSM would merge
+/// it with a page of somebody else who runs the same test.
+#[derive(Clone, Copy, Debug)]
+pub struct Filler(u64);
+
+impl Filler {
+    /// One for this run.
+    pub fn new() -> Filler {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let mut seed = now.map_or(1, |d| d.as_nanos() as u64) | 1;
+        Filler(next(&mut seed) << 20 ^ next(&mut seed) ^ u64::from(std::process::id()))
+    }
+
+    /// A page with these cells.
+    pub fn page(self, values: &[u8]) -> [u8; PAGE] {
+        let bytes = self.0.to_ne_bytes();
+        std::array::from_fn(|at| match values.get(at / CELL) {
+            Some(value) => *value,
+            None => bytes[at % bytes.len()] | 1,
+        })
+    }
+}
 
 /// Everything that the processes of a run start from.
 pub struct World {
@@ -41,6 +62,8 @@ pub struct World {
     pub files: Vec<Option<RawFd>>,
     /// The pipes: the end to read from, the end to write to.
     pub pipes: Vec<(RawFd, RawFd)>,
+    /// What is in pages besides cells.
+    pub filler: Filler,
     /// Random delays of up to so many spins between the statements of a free run; none: directed.
     pub delays: Option<u32>,
 }
@@ -219,7 +242,7 @@ impl World {
                 read(at);
             }
             Contents::File { mapped: false, .. } => {}
-            Contents::Values(values) => fill(at, values),
+            Contents::Values(values) => fill(at, &self.filler.page(values)),
         }
         Ok(())
     }
@@ -236,7 +259,7 @@ impl World {
             if page.owner == me && a.shared.is_empty() && touched {
                 state(at, a)?;
             }
-            if a.ksm.is_some() {
+            if a.ksm.is_some() || is_scanned(&self.test, id) {
                 sys::madvise(at, libc::MADV_MERGEABLE)?;
             }
             if a.readonly {
@@ -419,6 +442,17 @@ fn swap_out(at: usize) -> io::Result<()> {
     Err(io::Error::from_raw_os_error(libc::EBUSY))
 }
 
+/// Does an activity let ksmd look at the page? Its mapping counts as mergeable.
+fn is_scanned(test: &Test, page: PageId) -> bool {
+    test.kernel
+        .iter()
+        .flat_map(|k| &k.activities)
+        .any(|a| match &a.activity {
+            Activity::Ksm { pages } => pages.iter().any(|p| p.page == page),
+            _ => false,
+        })
+}
+
 fn uffd_mode(mode: UffdMode) -> uffd::Mode {
     match mode {
         UffdMode::Missing => uffd::Mode::Missing,
@@ -452,14 +486,10 @@ pub fn features(test: &Test) -> u64 {
     features
 }
 
-/// Writes the cells of a page, and the filler behind them.
-fn fill(at: usize, values: &[u8]) {
-    // The first store faults; the page is there for the rest.
-    for offset in (0..PAGE).rev() {
-        write(
-            at + offset,
-            values.get(offset / CELL).copied().unwrap_or(FILLER),
-        );
+/// Writes a page.
+fn fill(at: usize, bytes: &[u8; PAGE]) {
+    for (offset, byte) in bytes.iter().enumerate() {
+        write(at + offset, *byte);
     }
 }
 
