@@ -649,7 +649,7 @@ impl Writer<'_> {
         let test = self.test;
         self.line("static void gave_up(int sig)\n{\n\t(void)sig;");
         if !test.files.is_empty() {
-            self.line("\tumount2(fuse_dir, MNT_DETACH);\n\trmdir(fuse_dir);");
+            self.line("\tfuse_umount();");
         }
         self.line("\t_exit(2);\n}\n");
         self.line("int main(void)\n{\n\tcpu_set_t one;\n");
