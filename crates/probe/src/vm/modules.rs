@@ -5,13 +5,9 @@ use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// What tests use where the kernel has it as modules. A kernel may have any of them built in, or not at all.
-pub const WANTED: [&str; 5] = [
-    // Swap that is done in the call; its compressors are asked for by name when it is set up.
-    "lzo_rle", "lz4", "zram", // Swap that is done later.
-    "loop", // A file whose server answers when told.
-    "fuse",
-];
+/// What tests use where the kernel has it as modules; a kernel may have any of them built in, or not at all. zram is swap that is done in the call,
+/// with compressors that it asks for by name; a loop device is swap that is done later; a FUSE file's server answers when told.
+pub const WANTED: [&str; 5] = ["lzo_rle", "lz4", "zram", "loop", "fuse"];
 
 /// Which module needs which, from `modules.dep`.
 #[derive(Debug, Default)]
