@@ -46,8 +46,6 @@ pub struct Files {
     pub kernel: String,
     /// What it boots from.
     pub initramfs: String,
-    /// An empty disk.
-    pub disk: String,
     /// Where the console's text goes; `None` for the terminal.
     pub console: Option<String>,
 }
@@ -85,11 +83,6 @@ pub fn arguments(machine: &Machine, files: &Files, accelerator: Accelerator) -> 
     for serial in serial {
         all.extend(["-serial".into(), serial]);
     }
-    all.extend([
-        "-drive".into(),
-        format!("file={},format=raw,if=none,id=disk", files.disk),
-    ]);
-    all.extend(words("-device virtio-blk-pci,drive=disk"));
     all.extend(["-kernel".into(), files.kernel.clone()]);
     all.extend(["-initrd".into(), files.initramfs.clone()]);
     // An oops ends the guest, and a panic ends QEMU: both are seen at once.
@@ -191,7 +184,6 @@ mod tests {
         let files = Files {
             kernel: "a kernel".into(),
             initramfs: "/proc/1/fd/3".into(),
-            disk: "/proc/1/fd/4".into(),
             console: console.map(String::from),
         };
         arguments(&machine, &files, accelerator).join("\n")
