@@ -119,7 +119,7 @@ fn the_mails_witness_is_stepped_to_the_end() {
     for part in [
         "the device writes x[0]=7 into page 1",
         "copies page 1 to page 2",
-        "A:x is another page since, page 2, which holds x[0]=0",
+        "Since then A:x is page 2, which holds x[0]=0",
     ] {
         assert!(why.contains(part), "{why}");
     }

@@ -63,7 +63,7 @@ fn out_of_reach(groups: &[Group], pictures: &[Vec<Thing>], at: usize, page: &str
     });
     let Some(lost) = lost else { return Vec::new() };
     let mut out = vec![format!(
-        "That page went out of reach in step {}: {}.",
+        "That page went out of reach in step {}, {}.",
         lost + 1,
         so_far(groups, lost)
     )];
@@ -89,7 +89,7 @@ fn out_of_reach(groups: &[Group], pictures: &[Vec<Thing>], at: usize, page: &str
             .map(|f| format!("{home}{}={}", f.name, f.value))
             .collect();
         out.push(format!(
-            "{} is another page since, {}, which holds {}.",
+            "Since then {} is {}, which holds {}.",
             pte.id,
             frame.id,
             cells.join(" and ")
@@ -110,8 +110,8 @@ fn so_far(groups: &[Group], at: usize) -> String {
         .collect();
     let last = said[said.len().saturating_sub(2)..].join("; ");
     match group.call.as_str() {
-        "" => format!("{} {last}", group.who),
-        call => format!("{}, {call}: {last}", group.who),
+        "" => format!("when {} did this: {last}", group.who),
+        call => format!("in {call} of {}: {last}", group.who),
     }
 }
 
