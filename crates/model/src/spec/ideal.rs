@@ -13,7 +13,7 @@ use super::worlds::{World, Worlds};
 /// What is promised at one moment: pages, and the calls that are under way.
 ///
 /// Nothing is kept for what does not exist, and nothing once it cannot matter any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Ideal {
     /// How much of the arrays is in use.
     pub(super) sizes: Sizes,
@@ -343,6 +343,31 @@ impl Ideal {
     /// Stores to the page are trapped.
     pub fn trap(&mut self, mm: MmId, va: Va, traps: Traps) {
         self.page_mut(mm, va).traps.set(traps);
+    }
+}
+
+impl Clone for Ideal {
+    fn clone(&self) -> Ideal {
+        let mut ideal = Ideal::EMPTY;
+        ideal.clone_from(self);
+        ideal
+    }
+
+    /// Copies the pages that there are: few, mostly, of the many that there could be.
+    fn clone_from(&mut self, from: &Ideal) {
+        if self.sizes != from.sizes {
+            self.pages = Ideal::EMPTY.pages;
+        }
+        self.sizes = from.sizes;
+        let pages = from.sizes.pages as usize;
+        for mm in 0..from.sizes.mms as usize {
+            self.pages[mm][..pages].copy_from_slice(&from.pages[mm][..pages]);
+        }
+        self.procs = from.procs;
+        self.moving = from.moving;
+        self.ios = from.ios;
+        self.holders = from.holders;
+        self.watches = from.watches;
     }
 }
 
