@@ -163,6 +163,7 @@ fn measure(test: &Test, kernel: &Profile) {
 }
 
 fn main() {
+    sizes();
     let arguments: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| a != "--bench")
@@ -179,4 +180,23 @@ fn main() {
         .profile;
     println!("{} on {}", test.name, kernel.name);
     measure(&test, &kernel);
+}
+#[allow(dead_code)]
+fn sizes() {
+    use cowherd_mm::*;
+    println!(
+        "Task {} Call {} Fault {} Page {} Vma {} Pte {} Mm {} Machine {} Ideal {} Slot {} Io {} State {}",
+        size_of::<Task>(),
+        size_of::<task::Call>(),
+        size_of::<memory::fault::Fault>(),
+        size_of::<page::Page>(),
+        size_of::<machine::Vma>(),
+        size_of::<pgtable::Pte>(),
+        size_of::<machine::Mm>(),
+        size_of::<Machine>(),
+        size_of::<cowherd_model::spec::Ideal>(),
+        size_of::<machine::SwapSlot>(),
+        size_of::<machine::Io>(),
+        size_of::<State>()
+    );
 }

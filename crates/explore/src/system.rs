@@ -74,6 +74,13 @@ pub trait System: Sync {
         })
     }
 
+    /// [`next`](System::next) of every actor: asked once a state.
+    fn survey(&self, state: &Self::State, next: &mut [Option<Next>]) {
+        for (actor, next) in next.iter_mut().enumerate() {
+            *next = self.next(state, actor);
+        }
+    }
+
     /// What the next step of `actor` may read and write. Reduction "commute".
     fn footprint(&self, _state: &Self::State, _actor: usize) -> Footprint {
         Footprint::ALL

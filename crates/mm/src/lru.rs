@@ -5,6 +5,7 @@
 
 use crate::ids::*;
 use crate::kernel::Kernel;
+use crate::machine::bits;
 
 impl Kernel<'_> {
     /// `folio_add_lru`: into this CPU's batch.
@@ -73,6 +74,15 @@ impl Kernel<'_> {
 }
 
 impl crate::machine::Machine {
+    /// The CPUs whose batches have something to drain, one bit each. `used`: the frames in use.
+    pub fn batches_filled(&self, used: u32) -> u32 {
+        let bit = |cpu: Option<Cpu>| cpu.map_or(0, |cpu| 1 << cpu.0);
+        let pages = bits(used).map(|pfn| &self.frames[pfn as usize]);
+        pages.fold(0, |filled, page| {
+            filled | bit(page.batch) | bit(page.lazy_batch)
+        })
+    }
+
     /// Has the batch of `cpu` anything to drain?
     pub fn batch_filled(&self, cpu: Cpu) -> bool {
         self.frames

@@ -187,7 +187,7 @@ packed! {
 pub type Pipe = [Option<PipeBuf>; PIPE_BUFS];
 
 /// Everything that the kernel's state consists of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Address spaces.
     pub mms: [Mm; MAX_MMS],
@@ -490,19 +490,20 @@ impl Machine {
         }
     }
 
-    /// Packs frames and slots; `frame_data` and `slot_data` append what they hold.
+    /// Packs frames and slots, `used` being the frames [in use](Machine::in_use); `frame_data` and `slot_data` append what they hold.
     ///
     /// Those that something refers to come in the order of the walk; the others only if they are in use (a leak) or if what is
     /// left in them matters: a free slot still holds what its last owner wrote. Where names are kept, all come in order.
     pub fn pack_memory(
         &self,
         sizes: &Sizes,
+        used: u32,
         w: &mut Writer,
         names: &mut Names,
         frame_data: impl Fn(Pfn, &mut Writer),
         slot_data: impl Fn(Slot, Word) -> Word,
     ) {
-        let used = self.in_use() & ((1 << sizes.frames) - 1) & !1;
+        let used = used & !1;
         let (mut frames, mut slots) = (1u8, 0u8);
         if names.naming() == Naming::Kept {
             w.bits(used >> 1, MAX_FRAMES as u32 - 1);
@@ -548,7 +549,7 @@ impl Machine {
         w.bits(0, 2);
     }
 
-    /// The inverse of [`pack_memory`](Machine::pack_memory), into a machine whose frames and slots are as new.
+    /// The inverse of [`pack_memory`](Machine::pack_memory), into a machine whose frames and slots are as new. Says which frames are in use.
     pub fn unpack_memory(
         &mut self,
         sizes: &Sizes,
@@ -556,9 +557,11 @@ impl Machine {
         r: &mut Reader,
         mut frame_data: impl FnMut(Pfn, &mut Reader),
         mut slot_data: impl FnMut(Slot, &mut Reader),
-    ) {
+    ) -> u32 {
+        let mut used = 1;
         if naming == Naming::Kept {
-            for pfn in bits(r.bits(MAX_FRAMES as u32 - 1) << 1).map(Pfn) {
+            used |= r.bits(MAX_FRAMES as u32 - 1) << 1;
+            for pfn in bits(used & !1).map(Pfn) {
                 self.frames[pfn.at()] = Pack::unpack(r);
                 frame_data(pfn, r);
             }
@@ -566,7 +569,7 @@ impl Machine {
                 self.slots[slot.at()] = Pack::unpack(r);
                 slot_data(slot, r);
             }
-            return;
+            return used;
         }
         let (mut frames, mut slots) = (1u8, 0u8);
         loop {
@@ -578,10 +581,11 @@ impl Machine {
                 if !bool::unpack(r) {
                     self.frames[frames as usize] = Pack::unpack(r);
                     frame_data(Pfn(frames), r);
+                    used |= 1 << frames;
                 }
                 frames += 1;
             } else {
-                return;
+                return used;
             }
         }
     }

@@ -42,7 +42,7 @@ pub fn split<'a>(
     result: Option<usize>,
     mm: Option<MmId>,
 ) -> (&'a mut Machine, Driver<'a>) {
-    let used = state.m.in_use();
+    let used = state.used;
     let mapped_files = if p.cfg.sizes.file_frames == 0 {
         0
     } else {

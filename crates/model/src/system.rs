@@ -119,43 +119,6 @@ impl Program {
         }
     }
 
-    /// The path and the name of the step that a task takes next: for coverage.
-    pub fn step_name(&self, state: &State, task: usize) -> Option<(&'static str, &'static str)> {
-        let stmt = self.stmt(state, task)?;
-        let current = state.m.tasks[task];
-        if current.busy() {
-            return Some(current.step_name());
-        }
-        if !self.started(state, task) {
-            return None;
-        }
-        let fault = memory::fault::Fault::Idle;
-        match self.first_call(state, task, &stmt.op) {
-            First::Call(call) => Some(Task { call, fault }.step_name()),
-            First::NotYet => None,
-            First::Now => {
-                let mut scratch = state.clone();
-                let mut choice = Choice::number(0);
-                let mm = self.tasks[task].mm;
-                let (m, mut driver) = split(
-                    self,
-                    &mut scratch,
-                    &mut choice,
-                    Some(&stmt.op),
-                    stmt.result,
-                    mm,
-                );
-                let mut k = Kernel::new(m, &self.cfg, &mut driver, self.who(state, task));
-                match self.begin(&mut k, stmt.op, &mut None) {
-                    Next::Call { call } | Next::Fault { call, .. } => {
-                        Some(Task { call, fault }.step_name())
-                    }
-                    Next::Return { .. } => None,
-                }
-            }
-        }
-    }
-
     /// The call that an operation begins with, as far as that can be told without beginning it: what its first step waits for.
     pub(crate) fn first_call(&self, state: &State, task: usize, op: &Op) -> First {
         if op.names().any(|mm| !self.born(state, mm)) {
@@ -378,20 +341,24 @@ impl Program {
             enters(&mut driver, &stmt.op);
         }
         let mut k = Kernel::new(m, &self.cfg, &mut driver, who);
+        let step = |current: &mut Task, k: &mut Kernel| {
+            self.taken.note(current);
+            current.step(k)
+        };
         let returned = match first {
-            None => current.step(&mut k),
+            None => step(&mut current, &mut k),
             Some(First::Call(call)) => {
                 current = Task {
                     call,
                     fault: memory::fault::Fault::Idle,
                 };
-                current.step(&mut k)
+                step(&mut current, &mut k)
             }
             Some(First::Now) => {
                 let next = self.begin(&mut k, stmt.op, &mut value);
                 // The entry leads into GUP, whose first step waits for nothing.
                 match current.go(next) {
-                    None => current.step(&mut k),
+                    None => step(&mut current, &mut k),
                     done => done,
                 }
             }
@@ -601,7 +568,7 @@ impl System for Program {
         }
         (0..self.tasks.len()).all(|task| {
             self.finished(state, task)
-                || state.m.tasks[task].busy()
+                || state.m.tasks[task].faults()
                     && self.next_step(state, task).is_some_and(|step| {
                         matches!(step.wait, Wait::Uffd(..)) && !step.wait.over(&state.m)
                     })
@@ -642,6 +609,27 @@ impl System for Program {
                 .next_step(state, task)
                 .is_none_or(|step| step.wait != Wait::Nothing),
             _ => true,
+        }
+    }
+
+    fn survey(&self, state: &State, next: &mut [Option<cowherd_explore::Next>]) {
+        let s = &self.cfg.sizes;
+        let moves = s.cpus + s.ios;
+        for (actor, next) in next.iter_mut().enumerate().take(moves) {
+            *next = self.next(state, actor);
+        }
+        // Swap writes and drains wait for nothing and are no movers.
+        let now = cowherd_explore::Next {
+            mover: Mover::None,
+            blocks: true,
+        };
+        let (writes, drains) = next[moves..].split_at_mut(s.slots);
+        for (slot, next) in writes.iter_mut().enumerate() {
+            *next = state.m.writeback_pending(Slot(slot as u8)).then_some(now);
+        }
+        let filled = state.m.batches_filled(state.used);
+        for (cpu, next) in drains.iter_mut().enumerate() {
+            *next = (filled >> cpu & 1 == 1).then_some(now);
         }
     }
 
@@ -699,8 +687,8 @@ impl Program {
     /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's; the kernel's
     /// invariants and what every address would show are looked at.
     fn settle(&self, state: &mut State) {
-        let used = state.m.in_use();
-        state.forget_freed(used);
+        state.used = state.m.in_use();
+        state.forget_freed();
         if self.watches_frames {
             for pfn in state.start.iter_mut().flatten() {
                 if pfn.is_some_and(|pfn| state.m.frames[pfn.at()].is_free()) {
@@ -709,8 +697,9 @@ impl Program {
             }
         }
         let mut alarms = crate::spec::Alarms::default();
-        for broken in cowherd_mm::invariants::broken(&state.m, &self.cfg).iter() {
-            alarms.broken(broken);
+        let broken = cowherd_mm::invariants::broken_among(&state.m, &self.cfg, state.used);
+        if !broken.is_empty() {
+            broken.iter().for_each(|broken| alarms.broken(broken));
         }
         self.spec.settle(state, &mut alarms, self);
         state.note(alarms);
