@@ -347,16 +347,17 @@ impl Program {
             }
             Op::Pagemap { va } => {
                 let mm = k.who.mm;
-                *regs = Some(Val::Number(u8::from(soft_dirty(k.machine(), mm, va))));
+                let read = Touch::pte(mm, va) | Touch::vma(mm, va);
+                *regs = Some(Val::Number(u8::from(soft_dirty(k.machine(read), mm, va))));
                 Next::Return { result: Ok(()) }
             }
             _ => Next::Return { result: Ok(()) },
         }
     }
 
-    fn step_task(&self, state: &mut State, task: usize, choice: &mut Choice) {
+    fn step_task(&self, state: &mut State, task: usize, choice: &mut Choice) -> Touch {
         let Some(stmt) = self.stmt(state, task) else {
-            return;
+            return Touch::NONE;
         };
         let mut current = state.m.tasks[task];
         let first = if current.busy() {
@@ -395,11 +396,13 @@ impl Program {
                     done => done,
                 }
             }
-            Some(First::NotYet) => return,
+            Some(First::NotYet) => return Touch::NONE,
         };
+        let mut touched = k.touched();
         if let (Some(Err(_)), Op::Hold { holder, .. }) = (&returned, stmt.op) {
             driver.event(Event::Released { holder });
         }
+        touched.add(driver.touched);
         let alarms = driver.alarms;
         state.m.tasks[task] = current;
         if let memory::fault::Fault::Userfault { f } = current.fault
@@ -411,6 +414,7 @@ impl Program {
         if let Some(result) = returned {
             self.returned(state, task, result, value);
         }
+        touched
     }
 
     /// A call returned: its result, and the next statement.
@@ -549,35 +553,7 @@ impl System for Program {
     }
 
     fn step(&self, state: &mut State, actor: usize, choice: &mut Choice) {
-        match self.actor(actor) {
-            Actor::Task(task) => {
-                if self.rests(state, task) {
-                    self.pick(state, task, choice);
-                }
-                self.step_task(state, task, choice);
-            }
-            env => {
-                let (m, mut driver) = split(self, state, choice, None, None, None);
-                // Devices and drains run on no CPU of their own.
-                let mut k = Kernel::new(
-                    m,
-                    &self.cfg,
-                    &mut driver,
-                    Who {
-                        cpu: Cpu(0),
-                        mm: MmId(0),
-                    },
-                );
-                match env {
-                    Actor::Device(io) => device::step_io(&mut k, io),
-                    Actor::SwapDevice(slot) => k.writeback_step(slot),
-                    Actor::Drain(cpu) => k.lru_add_drain_cpu(cpu),
-                    Actor::Task(_) => {}
-                }
-                let alarms = driver.alarms;
-                state.note(alarms);
-            }
-        }
+        self.act(state, actor, choice);
         self.settle(state);
     }
 
@@ -696,6 +672,37 @@ impl System for Program {
 }
 
 impl Program {
+    /// Takes an actor's next step, without what follows from it, and says what it touched.
+    fn act(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Touch {
+        let env = match self.actor(actor) {
+            Actor::Task(task) => {
+                if self.rests(state, task) {
+                    self.pick(state, task, choice);
+                }
+                return self.step_task(state, task, choice);
+            }
+            env => env,
+        };
+        let (m, mut driver) = split(self, state, choice, None, None, None);
+        // Devices and drains run on no CPU of their own.
+        let who = Who {
+            cpu: Cpu(0),
+            mm: MmId(0),
+        };
+        let mut k = Kernel::new(m, &self.cfg, &mut driver, who);
+        match env {
+            Actor::Device(io) => device::step_io(&mut k, io),
+            Actor::SwapDevice(slot) => k.writeback_step(slot),
+            Actor::Drain(cpu) => k.lru_add_drain_cpu(cpu),
+            Actor::Task(_) => {}
+        }
+        let mut touched = k.touched();
+        touched.add(driver.touched);
+        let alarms = driver.alarms;
+        state.note(alarms);
+        touched
+    }
+
     /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's; the kernel's
     /// invariants and what every address would show are looked at.
     fn settle(&self, state: &mut State) {

@@ -67,14 +67,14 @@ impl DoAnonymousPage {
                         },
                     };
                 }
-                k.world.zero(new);
+                k.clear_page(new);
                 Fault::Anonymous {
                     p: MapNew { f, new },
                 }
             }
             CopyFile { f, new, cell } => {
                 let file = k.vma(f.mm, f.va).file.expect("do_cow_fault without a file");
-                k.world.copy(file, new, cell);
+                k.copy_cell(file, new, cell);
                 let next = Cell(cell.0 + 1);
                 let p = if next.0 < k.cfg.sizes.cells {
                     CopyFile { f, new, cell: next }

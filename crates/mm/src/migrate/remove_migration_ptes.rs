@@ -80,13 +80,8 @@ impl RemoveMigrationPtes {
 /// The first entry for `old` at or after `from` in the order of the walk.
 fn after(k: &mut Kernel, old: Pfn, new: Pfn, from: usize) -> Option<RemoveMigrationPtes> {
     let sites = k.rmap_sites(new);
-    let ptes = k.machine().ptes;
     sites
         .filter(|(mm, at)| mm.at() * MAX_PAGES + at.at() >= from)
-        .find(|(mm, at)| {
-            ptes[mm.at()][at.at()]
-                .migration()
-                .is_some_and(|e| e.pfn == old)
-        })
+        .find(|&(mm, at)| k.pte(mm, at).migration().is_some_and(|e| e.pfn == old))
         .map(|(mm, at)| Restore { old, new, mm, at })
 }
