@@ -72,7 +72,8 @@ impl Access {
     }
 }
 
-fn usable(entry: &TlbEntry, store: bool) -> bool {
+/// Will this translation do?
+pub fn usable(entry: &TlbEntry, store: bool) -> bool {
     !store || (entry.write && entry.dirty)
 }
 

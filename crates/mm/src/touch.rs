@@ -122,8 +122,18 @@ impl Touch {
 }
 
 impl Wait {
-    /// What tells whether the wait is over.
-    pub fn reads(self) -> u128 {
+    /// What tells whether the wait is over. Who waits for a lock for write minds readers, even if a reader is all that he becomes.
+    pub fn touches(self) -> Touch {
+        let mut touched = Touch::NONE;
+        match self {
+            Wait::MmapWrite(mm) => touched.write(Touch::mm(mm)),
+            Wait::VmaWrite(mm, va) => touched.write(Touch::vma(mm, va)),
+            _ => touched.read(self.reads()),
+        }
+        touched
+    }
+
+    fn reads(self) -> u128 {
         match self {
             Wait::Nothing => 0,
             Wait::MmapRead(mm) | Wait::MmapWrite(mm) => Touch::mm(mm),

@@ -553,7 +553,15 @@ impl System for Program {
     }
 
     fn step(&self, state: &mut State, actor: usize, choice: &mut Choice) {
-        self.act(state, actor, choice);
+        let told = cfg!(debug_assertions).then(|| self.told(state, actor));
+        let touched = self.act(state, actor, choice);
+        if let Some((label, told)) = told {
+            let did = self.coarse(state, touched);
+            assert!(
+                told.covers(did),
+                "{label} touched {did:x?}, and told {told:x?}"
+            );
+        }
         self.settle(state);
     }
 
@@ -608,6 +616,11 @@ impl System for Program {
         let Actor::Task(task) = self.actor(actor) else {
             return Mover::None;
         };
+        // The specification hears that the call was entered: whether a zap is under way makes a difference.
+        let enters = !state.m.tasks[task].busy();
+        if enters && matches!(self.stmt(state, task), Some(s) if matches!(s.op, Op::Hold { .. })) {
+            return Mover::None;
+        }
         self.next_step(state, task)
             .map_or(Mover::None, |step| mover(step.moves))
     }
@@ -672,6 +685,41 @@ impl System for Program {
 }
 
 impl Program {
+    /// [`step`](System::step), and what it read and wrote.
+    pub fn traced_step(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Touch {
+        let step = self.describe(state, actor);
+        let wait = step.map_or(Wait::Nothing, |step| step.wait);
+        let shown = self.shown(state, actor);
+        let mut touched = self.act(state, actor, choice);
+        touched.add(wait.touches());
+        if shown != self.shown(state, actor) {
+            touched.write(Touch::TASKS);
+        }
+        if matches!(shown, Some((_, _, true))) {
+            touched.read(Touch::TASKS);
+        }
+        touched.write(self.spec.tied(&state.ideal, touched.any));
+        self.settle(state);
+        touched
+    }
+
+    /// What others see of a task's place in its program: the statement, whether it uses the swap device, whether it exits.
+    fn shown(&self, state: &State, actor: usize) -> Option<(u8, [bool; 3], bool)> {
+        let Actor::Task(task) = self.actor(actor) else {
+            return None;
+        };
+        let now = state.m.tasks[task];
+        let exits = matches!(self.stmt(state, task), Some(stmt) if stmt.op == Op::Exit);
+        let uses = [now.fault.swaps_in(), now.call.frees_swap(), now.busy()];
+        Some((state.pc[task], uses, exits))
+    }
+
+    /// The label of an actor's next step, and what the reduction "commute" takes it to touch.
+    pub fn told(&self, state: &State, actor: usize) -> (&'static str, Footprint) {
+        let label = self.describe(state, actor).map_or("", |step| step.label);
+        (label, self.step_footprint(state, actor))
+    }
+
     /// Takes an actor's next step, without what follows from it, and says what it touched.
     fn act(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Touch {
         let env = match self.actor(actor) {

@@ -37,7 +37,7 @@ impl DoAnonymousPage {
     }
 
     /// The description of the next step.
-    pub fn describe(&self, _v: &View) -> Step {
+    pub fn describe(&self, v: &View) -> Step {
         match *self {
             MapShared { f } => step("map zero page", "do_anonymous_page")
                 .under("PTL")
@@ -45,7 +45,9 @@ impl DoAnonymousPage {
             MapNew { f, .. } => step("map new page", "do_anonymous_page")
                 .under("PTL")
                 .waits(Wait::Ptl(f.mm)),
-            Alloc { .. } => step("allocate", "do_anonymous_page").private(),
+            // What it drops if there is no memory is no right mover's; and a frame that is freed before may be the one.
+            Alloc { .. } if v.cfg.fails.oom => step("allocate", "do_anonymous_page"),
+            Alloc { .. } => step("allocate", "do_anonymous_page").right(),
             CopyFile { .. } => step("copy from page cache", "do_cow_fault"),
         }
     }
