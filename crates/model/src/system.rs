@@ -31,6 +31,7 @@ use cowherd_mm::*;
 
 use crate::driver::split;
 use crate::program::{Op, Program, Stmt};
+use crate::spec::{Alarm, Alarms};
 use crate::state::{State, Val};
 
 /// Who an actor is.
@@ -355,9 +356,9 @@ impl Program {
         }
     }
 
-    fn step_task(&self, state: &mut State, task: usize, choice: &mut Choice) -> Touch {
+    fn step_task(&self, state: &mut State, task: usize, choice: &mut Choice) -> Done {
         let Some(stmt) = self.stmt(state, task) else {
-            return Touch::NONE;
+            return Done::default();
         };
         let mut current = state.m.tasks[task];
         let first = if current.busy() {
@@ -396,7 +397,7 @@ impl Program {
                     done => done,
                 }
             }
-            Some(First::NotYet) => return Touch::NONE,
+            Some(First::NotYet) => return Done::default(),
         };
         let mut touched = k.touched();
         if let (Some(Err(_)), Op::Hold { holder, .. }) = (&returned, stmt.op) {
@@ -414,7 +415,7 @@ impl Program {
         if let Some(result) = returned {
             self.returned(state, task, result, value);
         }
-        touched
+        Done { touched, alarms }
     }
 
     /// A call returned: its result, and the next statement.
@@ -529,8 +530,15 @@ pub fn soft_dirty(m: &Machine, mm: MmId, va: Va) -> bool {
         }
 }
 
+/// What a step did beside the state.
+#[derive(Default)]
+struct Done {
+    touched: Touch,
+    alarms: Alarms,
+}
+
 impl State {
-    fn note(&mut self, alarms: crate::spec::Alarms) {
+    fn note(&mut self, alarms: Alarms) {
         self.alarms |= alarms.word();
     }
 }
@@ -554,7 +562,7 @@ impl System for Program {
 
     fn step(&self, state: &mut State, actor: usize, choice: &mut Choice) {
         let told = cfg!(debug_assertions).then(|| self.told(state, actor));
-        let touched = self.act(state, actor, choice);
+        let touched = self.act(state, actor, choice).touched;
         if let Some((label, told)) = told {
             let did = self.coarse(state, touched);
             assert!(
@@ -584,11 +592,12 @@ impl System for Program {
             return self.general_done(state);
         }
         (0..self.tasks.len()).all(|task| {
-            self.finished(state, task)
-                || state.m.tasks[task].busy()
-                    && self.next_step(state, task).is_some_and(|step| {
-                        matches!(step.wait, Wait::Uffd(..)) && !step.wait.over(&state.m)
-                    })
+            let asleep = |step: Step| {
+                // Who exits under somebody who sleeps so leaves him the process.
+                let for_ever = matches!(step.wait, Wait::Uffd(..) | Wait::MmUsers(_));
+                for_ever && !step.wait.over(&state.m)
+            };
+            self.finished(state, task) || self.next_step(state, task).is_some_and(asleep)
         })
     }
 
@@ -690,7 +699,7 @@ impl Program {
         let step = self.describe(state, actor);
         let wait = step.map_or(Wait::Nothing, |step| step.wait);
         let shown = self.shown(state, actor);
-        let mut touched = self.act(state, actor, choice);
+        let mut touched = self.act(state, actor, choice).touched;
         touched.add(wait.touches());
         if shown != self.shown(state, actor) {
             touched.write(Touch::TASKS);
@@ -701,6 +710,13 @@ impl Program {
         touched.write(self.spec.tied(&state.ideal, touched.any));
         self.settle(state);
         touched
+    }
+
+    /// [`step`](System::step), and which rules it broke.
+    pub fn judged_step(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Vec<Alarm> {
+        let during = self.act(state, actor, choice).alarms;
+        let after = self.settle(state);
+        during.iter().chain(after.iter()).collect()
     }
 
     /// What others see of a task's place in its program: the statement, whether it uses the swap device, whether it exits.
@@ -721,7 +737,7 @@ impl Program {
     }
 
     /// Takes an actor's next step, without what follows from it, and says what it touched.
-    fn act(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Touch {
+    fn act(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Done {
         let env = match self.actor(actor) {
             Actor::Task(task) => {
                 if self.rests(state, task) {
@@ -748,12 +764,12 @@ impl Program {
         touched.add(driver.touched);
         let alarms = driver.alarms;
         state.note(alarms);
-        touched
+        Done { touched, alarms }
     }
 
     /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's; the kernel's
     /// invariants and what every address would show are looked at.
-    fn settle(&self, state: &mut State) {
+    fn settle(&self, state: &mut State) -> Alarms {
         let used = state.m.in_use();
         state.forget_freed(used);
         if self.watches_frames {
@@ -763,7 +779,7 @@ impl Program {
                 }
             }
         }
-        let mut alarms = crate::spec::Alarms::default();
+        let mut alarms = Alarms::default();
         for broken in cowherd_mm::invariants::broken(&state.m, &self.cfg).iter() {
             alarms.broken(broken);
         }
@@ -772,5 +788,6 @@ impl Program {
         if self.general.is_some() {
             self.forget(state);
         }
+        alarms
     }
 }

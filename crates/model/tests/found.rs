@@ -118,6 +118,11 @@ fn a_process_is_not_taken_down_while_somebody_accesses_its_memory() {
     );
     fine(
         NEW,
+        "process B = fork(A); anon x uffd(missing);",
+        "P0 in A { process_vm_writev(B:x[0], 5); } P1 in B { exit(); }",
+    );
+    fine(
+        NEW,
         "process B = fork(A); file s = 1; private x of s;",
         "P0 in A { r0 = process_vm_readv(B:x[0]); } P1 in B { exit(); }",
     );
