@@ -114,7 +114,7 @@ const ALL: [&str; 47] = [
 
 #[test]
 fn every_operation_is_generated() {
-    let kernel = profile("v7.2");
+    let kernel = profile("v7.2+uffd_rwp");
     let mut missing = BTreeSet::from(ALL);
     for seed in 0..4000 {
         let text = Generator::new(seed).any().to_string();
