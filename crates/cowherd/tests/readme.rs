@@ -226,7 +226,9 @@ fn corpus() -> Vec<(String, String)> {
 fn the_readme_of_a_theme_names_each_of_its_tests() {
     let unnamed = |(folder, name): &(String, String)| {
         let readme = root().join("litmus").join(folder).join("README.md");
-        !fs::read_to_string(readme).unwrap().contains(&format!("`{name}`"))
+        !fs::read_to_string(readme)
+            .unwrap()
+            .contains(&format!("`{name}`"))
     };
     let missing: Vec<_> = corpus().into_iter().filter(unnamed).collect();
     assert_eq!(missing, []);

@@ -151,6 +151,12 @@ impl Footprint {
         }
     }
 
+    /// Is all that is touched there touched here?
+    pub fn covers(self, other: Footprint) -> bool {
+        let any = self.reads | self.writes;
+        (other.reads | other.writes) & !any == 0 && other.writes & !self.writes == 0
+    }
+
     /// Would the order of two steps with these footprints matter?
     pub fn conflicts(self, other: Footprint) -> bool {
         self.writes & (other.reads | other.writes) != 0 || self.reads & other.writes != 0

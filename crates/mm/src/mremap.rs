@@ -97,7 +97,11 @@ impl Mremap {
                 k.vma_mut(mm, to).writer = true;
                 move_vma(k, from, to)
             }
-            RmapLock { from, to } => go(Clear { from, to }),
+            RmapLock { from, to } => {
+                // Whose lock is waited for, the PTE says.
+                k.pte(mm, from);
+                go(Clear { from, to })
+            }
             Clear { from, to } => {
                 if to < from && walked(k.pte(mm, from)).is_some_and(|pfn| k.page(pfn).locked) {
                     return go(RmapLock { from, to });

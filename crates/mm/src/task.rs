@@ -9,6 +9,7 @@ use crate::direct_io::DirectIo;
 use crate::gup::fast::GupFast;
 use crate::gup::slow::GupSlow;
 use crate::gup::unpin::HolderCall;
+use crate::ids::*;
 use crate::kernel::{Kernel, View};
 use crate::ksm::Ksm;
 use crate::ksm::madvise::KsmMadvise;
@@ -287,6 +288,15 @@ impl Call {
                 p: MadvFree::FreeSwap { .. }
             }
         )
+    }
+
+    /// Does it hold the memory of another process (`get_task_mm`, `mm_access`)? While it does, an exit does not take that down.
+    pub fn uses_mm(&self, mm: MmId) -> bool {
+        match self {
+            Call::GupSlow { p } => p.is_remote(mm),
+            Call::Remote { p } => p.is_of(mm),
+            _ => false,
+        }
     }
 
     /// The fault that ran under this call is over.

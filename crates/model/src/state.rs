@@ -350,19 +350,37 @@ impl Clone for State {
 
     /// Copies what there is, field by field. (To make a copy and then move it would be to copy twice.)
     fn clone_from(&mut self, from: &State) {
-        self.m = from.m;
-        self.used = from.used;
-        self.frames = from.frames;
-        self.slots = from.slots;
-        self.files = from.files;
-        self.pc = from.pc;
-        self.regs = from.regs;
-        self.refused = from.refused;
-        self.killed = from.killed;
-        self.trapped = from.trapped;
-        self.start = from.start;
-        self.alarms = from.alarms;
-        self.ideal.clone_from(&from.ideal);
+        // Every field by name: one that is added and not copied would be lost.
+        let State {
+            m,
+            used,
+            frames,
+            slots,
+            files,
+            pc,
+            calls,
+            regs,
+            refused,
+            killed,
+            trapped,
+            start,
+            alarms,
+            ideal,
+        } = from;
+        self.m = *m;
+        self.used = *used;
+        self.frames = *frames;
+        self.slots = *slots;
+        self.files = *files;
+        self.pc = *pc;
+        self.calls = *calls;
+        self.regs = *regs;
+        self.refused = *refused;
+        self.killed = *killed;
+        self.trapped = *trapped;
+        self.start = *start;
+        self.alarms = *alarms;
+        self.ideal.clone_from(ideal);
     }
 }
 

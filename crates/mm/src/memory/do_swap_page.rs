@@ -190,7 +190,7 @@ impl DoSwapPage {
                 };
                 k.page_mut(pfn).locked = true;
                 k.folio_add_lru(pfn);
-                k.world.swap_read(orig.slot, pfn);
+                k.swap_read(orig.slot, pfn);
                 got(
                     k,
                     f,
@@ -207,7 +207,7 @@ impl DoSwapPage {
                     k.unlock_page(pfn);
                     return si(LockFolio { f, orig, pfn });
                 }
-                k.world.swap_read(orig.slot, pfn);
+                k.swap_read(orig.slot, pfn);
                 k.page_mut(pfn).uptodate = true;
                 k.unlock_page(pfn);
                 si(LockFolio { f, orig, pfn })
@@ -235,7 +235,7 @@ impl DoSwapPage {
                 new,
                 cell,
             } => {
-                k.world.copy(pfn, new, cell);
+                k.copy_cell(pfn, new, cell);
                 let next = Cell(cell.0 + 1);
                 if next.0 < k.cfg.sizes.cells {
                     return si(KsmCopy {

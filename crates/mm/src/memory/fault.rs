@@ -142,7 +142,7 @@ impl Fault {
     pub fn over(k: &mut Kernel, f: FaultCx, result: FaultResult) -> Fault {
         match f.lock {
             FaultLock::Mmap => k.mmap_read_unlock(f.mm),
-            FaultLock::Vma => k.vma_mut(f.mm, f.va).readers.0 -= 1,
+            FaultLock::Vma => k.vma_read_unlock(f.mm, f.va),
             FaultLock::Callers | FaultLock::Kept => {}
         }
         Fault::Over { result }
@@ -247,7 +247,7 @@ impl Fault {
                     result: FaultResult::Sigbus,
                 };
             }
-            FaultLock::Vma => k.vma_mut(f.mm, f.va).readers.0 -= 1,
+            FaultLock::Vma => k.vma_read_unlock(f.mm, f.va),
             FaultLock::Mmap | FaultLock::Callers => k.mmap_read_unlock(f.mm),
         }
         Fault::Userfault { f }
@@ -268,7 +268,7 @@ impl FaultLock {
 fn entry(k: &mut Kernel, f: FaultCx) -> Fault {
     match f.lock {
         FaultLock::Mmap => k.mmap_read_lock(f.mm),
-        FaultLock::Vma => k.vma_mut(f.mm, f.va).readers.0 += 1,
+        FaultLock::Vma => k.vma_read_lock(f.mm, f.va),
         FaultLock::Callers | FaultLock::Kept => {}
     }
     let vma = *k.vma(f.mm, f.va);

@@ -81,13 +81,8 @@ impl RemoveMigrationPtes {
 /// (`PVMW_SYNC`): where somebody holds it, as mremap does while the entry is on its way, there may be one by then.
 fn after(k: &mut Kernel, old: Pfn, new: Pfn, from: usize) -> Option<RemoveMigrationPtes> {
     let sites = k.rmap_sites(new);
-    let m = k.machine();
-    let here = |mm: MmId, at: Va| {
-        let entry = m.ptes[mm.at()][at.at()].migration();
-        m.mms[mm.at()].ptl || entry.is_some_and(|e| e.pfn == old)
-    };
     sites
         .filter(|(mm, at)| mm.at() * MAX_PAGES + at.at() >= from)
-        .find(|&(mm, at)| here(mm, at))
+        .find(|&(mm, at)| k.mm(mm).ptl || k.pte(mm, at).migration().is_some_and(|e| e.pfn == old))
         .map(|(mm, at)| Restore { old, new, mm, at })
 }
