@@ -3,9 +3,8 @@
 use cowherd_mm::feature::Feature as F;
 use cowherd_mm::migrate::Migrate;
 use cowherd_mm::mremap::Mremap;
-use cowherd_mm::pgtable::Pte;
 use cowherd_mm::vmscan::shrink_folio_list::Shrink;
-use cowherd_mm::{Broken, Errno};
+use cowherd_mm::Errno;
 
 use crate::common::*;
 use crate::kernels::*;
