@@ -1,10 +1,10 @@
 //! mremap: the page moves with all that leads to it.
 
+use cowherd_mm::Errno;
 use cowherd_mm::feature::Feature as F;
 use cowherd_mm::migrate::Migrate;
 use cowherd_mm::mremap::Mremap;
 use cowherd_mm::vmscan::shrink_folio_list::Shrink;
-use cowherd_mm::Errno;
 
 use crate::common::*;
 use crate::kernels::*;
