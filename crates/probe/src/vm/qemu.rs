@@ -85,8 +85,9 @@ pub fn arguments(machine: &Machine, files: &Files, accelerator: Accelerator) -> 
     }
     all.extend(["-kernel".into(), files.kernel.clone()]);
     all.extend(["-initrd".into(), files.initramfs.clone()]);
-    // An oops ends the guest, and a panic ends QEMU: both are seen at once.
-    let mut append = String::from("console=ttyS0 loglevel=5 oops=panic panic=-1");
+    // An oops ends the guest, and a panic ends QEMU: both are seen at once. Some distributions forbid FOLL_FORCE by default.
+    let mut append =
+        String::from("console=ttyS0 loglevel=5 oops=panic panic=-1 proc_mem.force_override=always");
     if !machine.append.is_empty() {
         append.push(' ');
         append.push_str(&machine.append);
@@ -219,6 +220,6 @@ mod tests {
     fn what_is_appended_and_names_with_spaces_stay_one_argument() {
         let line = line(Accelerator::Tcg, None);
         assert!(line.contains("-kernel\na kernel\n"));
-        assert!(line.ends_with("oops=panic panic=-1 slub_debug=FZ"));
+        assert!(line.ends_with("oops=panic panic=-1 proc_mem.force_override=always slub_debug=FZ"));
     }
 }
