@@ -4,10 +4,27 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+/// Who looks at the machine is alone.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Where the prober's folder and swap file are: not where those of others are.
+fn folder() -> std::path::PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe");
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
 fn cowherd() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_cowherd"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cowherd"));
+    command.env("TMPDIR", folder());
+    command
 }
 
 fn root() -> bool {
@@ -49,10 +66,7 @@ fn machine() -> BTreeSet<String> {
         names.filter(|n| wanted(n)).collect::<Vec<_>>().join("\n")
     };
     note("device", names(Path::new("/sys/block"), &|_| true));
-    note(
-        "left",
-        names(&std::env::temp_dir(), &|n| n.starts_with("cowherd-")),
-    );
+    note("left", names(&folder(), &|_| true));
     for entry in fs::read_dir("/sys/block")
         .into_iter()
         .flatten()
@@ -90,6 +104,7 @@ fn send(signal: &str, pid: u32) {
 
 #[test]
 fn a_prober_killed_at_any_point_leaves_nothing_behind() {
+    let _alone = alone();
     if !root() {
         eprintln!("not root: nothing to leave behind");
         return;
@@ -120,12 +135,15 @@ fn a_prober_killed_at_any_point_leaves_nothing_behind() {
         while machine() != before && killed.elapsed() < Duration::from_secs(20) {
             std::thread::sleep(Duration::from_millis(20));
         }
-        assert_eq!(machine(), before, "killed for the {n}th time");
+        let after = machine();
+        let left: Vec<_> = after.symmetric_difference(&before).collect();
+        assert!(left.is_empty(), "killed for the {n}th time: {left:?}");
     }
 }
 
 #[test]
 fn what_the_machine_lacks_is_named_and_a_dry_run_touches_nothing() {
+    let _alone = alone();
     let before = machine();
     let output = cowherd()
         .args(["probe", "--dry-run", "ro-pin-leak", "store-load"])
@@ -134,11 +152,14 @@ fn what_the_machine_lacks_is_named_and_a_dry_run_touches_nothing() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("ro-pin-leak is skipped"), "{text}");
     assert!(text.contains("store-load runs"), "{text}");
-    assert_eq!(machine(), before);
+    let after = machine();
+    let left: Vec<_> = after.symmetric_difference(&before).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
 fn a_test_that_needs_nothing_runs_and_is_witnessed() {
+    let _alone = alone();
     let output = cowherd()
         .args(["probe", "store-load"])
         .output()
