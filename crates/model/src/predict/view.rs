@@ -152,9 +152,14 @@ impl Node {
         let s = &p.cfg.sizes;
         for mm in 0..s.mms {
             for va in 0..s.pages {
-                if let Page::Present(_) = self.page(mm, va) {
-                    let e = self.state.m.ptes[mm][va].present();
-                    self.last[mm][va] = e.map_or(Last::Never, |e| Last::Frame(e.pfn));
+                match self.page(mm, va) {
+                    Page::Present(_) => {
+                        let e = self.state.m.ptes[mm][va].present();
+                        self.last[mm][va] = e.map_or(Last::Never, |e| Last::Frame(e.pfn));
+                    }
+                    // Whether a frame was seen is not known.
+                    Page::Refillable => self.last[mm][va] = Last::Freed,
+                    _ => {}
                 }
             }
         }
