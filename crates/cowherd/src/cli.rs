@@ -342,6 +342,8 @@ Examples:
       What would be touched, and which tests would be skipped for want of what.
   cowherd probe fork --free 1000
       Threads run against each other as well, for races inside the kernel.
+  cowherd probe --random 2000 --seed 1 --system
+      Random programs; one that the model forbids is made smaller, and printed.
   cowherd probe -k v6.1.176 --format json
       Held against another kernel's model, as data.")]
 pub struct Probe {
@@ -365,6 +367,12 @@ pub struct Probe {
     /// What samples and delays are drawn from.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Run so many random programs in place of tests, each in one order.
+    #[arg(long, value_name = "N", conflicts_with = "tests")]
+    pub random: Option<u64>,
+    /// Run nothing; write the random programs into this folder, for `cowherd vm`.
+    #[arg(long, value_name = "DIR", requires = "random")]
+    pub write: Option<PathBuf>,
     /// Allow what changes the machine while tests run: a swap area of its own, KSM, settings. All of it is put back.
     #[arg(long)]
     pub system: bool,

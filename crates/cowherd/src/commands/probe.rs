@@ -1,5 +1,7 @@
 //! `cowherd probe`
 
+mod random;
+
 use cowherd_litmus::ast::Test;
 use cowherd_model::kernels::Profile;
 use cowherd_probe::live::judge::{self, Judged, Verdict};
@@ -36,6 +38,9 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
         profile: profile.name.clone(),
         seconds: args.seconds,
     };
+    if let Some(programs) = args.random {
+        return random::run(programs, args, &machine, &profile, options);
+    }
     if args.dry_run {
         return dry_run(&tests, &machine, &options, &about);
     }

@@ -33,7 +33,8 @@ pub fn orders(predictor: &Predictor, limit: usize, seed: u64) -> Orders {
             sampled: false,
         };
     }
-    orders.truncate(1);
+    // One that is surely there, and others at random.
+    orders.truncate(usize::from(limit > 1));
     let mut random = seed | 1;
     let mut tries = 0;
     while orders.len() < limit && tries < limit * 4 {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cowherd_litmus::ast::Test;
+use cowherd_litmus::ast::{Prop, Test};
 use cowherd_model::check::{self, Search, check};
 use cowherd_model::kernels::Profile;
 use cowherd_model::observe::Observable;
@@ -110,8 +110,21 @@ pub struct Judged {
     pub unfollowed: u32,
 }
 
+/// Steps of the mm: a path, and the step's name.
+pub type Steps = BTreeSet<(&'static str, &'static str)>;
+
 /// Holds a result against the model of a kernel.
 pub fn judge(result: &TestResult, profile: &Profile, options: &Options) -> Judged {
+    judge_reaching(result, profile, options, None)
+}
+
+/// The same, and notes the steps that the model may have taken in the turns that were taken.
+pub fn judge_reaching(
+    result: &TestResult,
+    profile: &Profile,
+    options: &Options,
+    reached: Option<&mut Steps>,
+) -> Judged {
     let mut judged = Judged {
         name: result.name.clone(),
         verdict: Verdict::Skipped,
@@ -147,6 +160,9 @@ pub fn judge(result: &TestResult, profile: &Profile, options: &Options) -> Judge
         }
     };
     judged.condition = test.show(&test.condition).to_string();
+    if reached.is_some() {
+        *predictor.reached.borrow_mut() = Some(Steps::new());
+    }
     let mut tracker = Tracker::new(&predictor, &test);
     let mut states: BTreeMap<String, Seen> = BTreeMap::new();
     let mut note = |state: String, times: u32, satisfies: Option<bool>| {
@@ -178,8 +194,15 @@ pub fn judge(result: &TestResult, profile: &Profile, options: &Options) -> Judge
         };
         note(tracker.text(&trace.outcome), *times, satisfies);
     }
-    let run = model(&test, profile);
-    let all = whole(&test, profile);
+    if let (Some(reached), Some(steps)) = (reached, predictor.reached.take()) {
+        reached.extend(steps);
+    }
+    // Where nothing is asked, the model need not be searched.
+    let asks = test.condition.prop != Prop::True;
+    let run = asks.then(|| model(&test, profile)).flatten();
+    let all = (!result.free.is_empty())
+        .then(|| whole(&test, profile))
+        .flatten();
     for (outcome, times) in &result.free {
         judged.runs += times;
         let satisfies = match &all {
@@ -238,6 +261,8 @@ fn conclude(
     } else if judged.runs == 0 {
         judged.reason = judged.no_result.first().map(|(why, _)| why.clone());
         Verdict::NoResult
+    } else if test.condition.prop == Prop::True {
+        Verdict::Sound
     } else if yes {
         Verdict::Witnessed
     } else if run == Some(check::Verdict::Never) {

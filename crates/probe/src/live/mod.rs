@@ -14,6 +14,7 @@ pub mod look;
 pub mod machine;
 mod outcome;
 pub mod plan;
+pub mod random;
 pub mod release;
 pub mod runner;
 pub mod shared;

@@ -186,13 +186,17 @@ impl World {
             wait_for(|| shared.prepared[n].load(Ordering::SeqCst) >= 1);
         }
         self.made(me, 1);
+        self.unshare_once(me)?;
         for (n, page) in self.test.pages.iter().enumerate() {
             let at = address(PageId(n as u8));
             if !page.processes.contains(&me) {
                 let _ = sys::unmap(at);
                 continue;
             }
-            if page.owner == me && page.attributes.shared.is_empty() {
+            if page.owner == me
+                && page.attributes.shared.is_empty()
+                && !page.attributes.nonexclusive
+            {
                 self.touch(PageId(n as u8), page)?;
             }
         }
@@ -205,6 +209,26 @@ impl World {
             }
         }
         self.made(me, 2);
+        Ok(())
+    }
+
+    /// Makes pages that are not exclusive: a child had them, and is gone. A fork is about every page, so the others are not there yet.
+    fn unshare_once(&self, me: ProcessId) -> io::Result<()> {
+        let pages = self.test.pages.iter().enumerate();
+        let wanted = pages.filter(|(_, p)| p.owner == me && p.attributes.nonexclusive);
+        let wanted: Vec<_> = wanted.collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        for (n, page) in wanted {
+            self.touch(PageId(n as u8), page)?;
+        }
+        // SAFETY: the child does nothing but end.
+        match sys::result(unsafe { libc::fork() })? as i32 {
+            0 => end(),
+            // SAFETY: no status is asked for.
+            pid => unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) },
+        };
         Ok(())
     }
 
@@ -399,14 +423,6 @@ pub fn reached(test: &Test, thread: usize) -> &[cowherd_litmus::ast::Stmt] {
 
 /// The state of a page that was just touched, as its attributes have it.
 fn state(at: usize, a: &Attributes) -> io::Result<()> {
-    if a.nonexclusive {
-        // SAFETY: the child does nothing but end.
-        match sys::result(unsafe { libc::fork() })? as i32 {
-            0 => end(),
-            // SAFETY: no status is asked for.
-            pid => unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) },
-        };
-    }
     let clean = !a.dirty && !a.lazy && a.ksm.is_none();
     if a.swapped || a.cached || clean {
         swap_out(at)?;
