@@ -5,7 +5,7 @@
 //! `--`.
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cowherd_explore::{Choice, Options, Reductions, Report, System, explore};
 use cowherd_litmus::ast::Test;
@@ -37,8 +37,9 @@ fn time(mut work: impl FnMut()) -> Duration {
     (0..ROUNDS).map(once).min().expect("some rounds")
 }
 
-fn search(program: &Program) -> Report {
+fn search(program: &Program, workers: usize) -> Report {
     let options = Options {
+        workers,
         reductions: Reductions::NONE,
         ..Options::default()
     };
@@ -140,10 +141,40 @@ fn parts(program: &Program, report: &Report, whole: f64) {
     println!("{} bytes a state unpacked", size_of::<State>());
 }
 
+/// What a second worker brings: the rate of one search by two workers, against the joint rate of two searches at once, each by
+/// one. Two cores of a shared machine are not twice one.
+fn pair(program: &Program) {
+    let clock = |work: &dyn Fn()| {
+        let began = Instant::now();
+        work();
+        began.elapsed().as_secs_f64()
+    };
+    let alone = || {
+        search(program, 1);
+    };
+    let mut best = 0f64;
+    for _ in 0..3 {
+        let joint = clock(&|| {
+            search(program, 2);
+        });
+        let apart = clock(&|| {
+            std::thread::scope(|scope| {
+                scope.spawn(alone);
+                scope.spawn(alone);
+            });
+        });
+        best = best.max(apart / 2.0 / joint);
+    }
+    println!(
+        "two workers reach {:.0} % of two searches at once",
+        best * 100.0
+    );
+}
+
 fn measure(test: &Test, kernel: &Profile) {
     let program = lower(test, kernel, false).expect("a test that the model runs");
     let began = cpu();
-    let report = search(&program);
+    let report = search(&program, 1);
     let seconds = (cpu() - began).as_secs_f64();
     let (states, transitions) = (report.states as f64, report.transitions as f64);
     println!(
@@ -160,6 +191,8 @@ fn measure(test: &Test, kernel: &Profile) {
         report.bytes as f64 / states
     );
     parts(&program, &report, seconds * 1e9 / transitions);
+    drop(report);
+    pair(&program);
 }
 
 fn main() {

@@ -464,6 +464,9 @@ pub struct Conform {
     /// Write the table and what was seen of each test into this file, as Markdown.
     #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
+    /// Write what was seen into this file as JSON, for `cowherd report --conformance`.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
     #[command(flatten)]
     pub runs: Runs,
     #[command(flatten)]

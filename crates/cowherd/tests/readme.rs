@@ -211,6 +211,50 @@ fn links_lead_to_files() {
     assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
 }
 
+/// The tests of the corpus: their folders and names.
+fn corpus() -> Vec<(String, String)> {
+    let litmus = root().join("litmus");
+    let name = |file: &PathBuf| {
+        let path = file.strip_prefix(&litmus).unwrap().with_extension("");
+        let (folder, name) = path.to_str().unwrap().split_once('/').unwrap();
+        (folder.to_string(), name.to_string())
+    };
+    files(&litmus, "litmus").iter().map(name).collect()
+}
+
+#[test]
+fn the_readme_of_a_theme_names_each_of_its_tests() {
+    let unnamed = |(folder, name): &(String, String)| {
+        let readme = root().join("litmus").join(folder).join("README.md");
+        !fs::read_to_string(readme)
+            .unwrap()
+            .contains(&format!("`{name}`"))
+    };
+    let missing: Vec<_> = corpus().into_iter().filter(unnamed).collect();
+    assert_eq!(missing, []);
+}
+
+#[test]
+fn the_catalogue_of_the_corpus_names_tests_that_there_are() {
+    let text = fs::read_to_string(root().join("litmus/README.md")).unwrap();
+    let corpus = corpus();
+    let known = |word: &str| {
+        let named = |(folder, name): &(String, String)| match word.split_once('/') {
+            Some((f, n)) => (f, n) == (folder, name),
+            None => word == name,
+        };
+        corpus.iter().filter(|test| named(test)).count() == 1
+    };
+    let kernel = |word: &str| word == "part2" || word.contains('+');
+    let table = text.lines().filter(|line| line.starts_with("| "));
+    let words = table.flat_map(|line| line.split('`').skip(1).step_by(2));
+    let theme = |word: &str| corpus.iter().any(|(folder, _)| word == folder);
+    let dead: Vec<&str> = words
+        .filter(|word| !known(word) && !kernel(word) && !theme(word))
+        .collect();
+    assert_eq!(dead, [""; 0]);
+}
+
 /// The features and the rules that a file of the mm asks for, as two cells of a table.
 fn asked_for(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();

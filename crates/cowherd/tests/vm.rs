@@ -38,6 +38,8 @@ impl Fake {
         fs::set_permissions(&qemu, PermissionsExt::from_mode(0o755)).unwrap();
         let mut image = vec![0; 0x400];
         image[0x202..0x206].copy_from_slice(b"HdrS");
+        image[0x20e..0x210].copy_from_slice(&0x100_u16.to_le_bytes());
+        image[0x300..0x305].copy_from_slice(b"6.1.0");
         fs::write(folder.path().join("vmlinuz"), image).unwrap();
         Fake { folder, boots: 0 }
     }

@@ -81,8 +81,8 @@ pub(crate) struct Expander<'s, S: System> {
     futures: Vec<Footprint>,
     /// Flags of the state that is being expanded.
     known: u64,
-    /// How the next step of each actor that is enabled moves.
-    movers: Vec<Mover>,
+    /// The next step of each actor that is enabled.
+    next: Vec<Option<Next>>,
     /// The successors, in order; behind them, states to be written over: to make a new one each time would be to copy it twice.
     states: Vec<S::State>,
     staged: usize,
@@ -103,7 +103,7 @@ impl<'s, S: System> Expander<'s, S> {
             trail: Vec::new(),
             futures: Vec::new(),
             known: 0,
-            movers: vec![Mover::None; system.actors()],
+            next: vec![None; system.actors()],
             states: Vec::new(),
             staged: 0,
             trails: Vec::new(),
@@ -166,7 +166,10 @@ impl<'s, S: System> Expander<'s, S> {
 
     fn everyone(&mut self, from: &S::State, enabled: u64) {
         for actor in bits(enabled) {
-            let mover = self.movers[actor];
+            let mover = match self.next[actor] {
+                Some(next) if self.reductions.movers => next.mover,
+                _ => Mover::None,
+            };
             self.run(
                 from,
                 mover,
@@ -186,18 +189,13 @@ impl<'s, S: System> Expander<'s, S> {
         &mut self.states[..self.staged]
     }
 
-    /// Who is enabled; and how they move, if that matters.
+    /// Who is enabled.
     fn enabled(&mut self, state: &S::State) -> u64 {
-        let mut enabled = 0;
-        for actor in 0..self.system.actors() {
-            if !self.reductions.movers {
-                enabled |= u64::from(self.system.enabled(state, actor)) << actor;
-            } else if let Some(next) = self.system.next(state, actor) {
-                self.movers[actor] = next.mover;
-                enabled |= 1 << actor;
-            }
-        }
-        enabled
+        self.system.survey(state, &mut self.next);
+        let next = self.next.iter().enumerate();
+        next.fold(0, |set, (actor, next)| {
+            set | u64::from(next.is_some()) << actor
+        })
     }
 
     /// Expands one actor alone, if there is one that may be.

@@ -74,6 +74,13 @@ pub trait System: Sync {
         })
     }
 
+    /// [`next`](System::next) of every actor: asked once a state.
+    fn survey(&self, state: &Self::State, next: &mut [Option<Next>]) {
+        for (actor, next) in next.iter_mut().enumerate() {
+            *next = self.next(state, actor);
+        }
+    }
+
     /// What the next step of `actor` may read and write. Reduction "commute".
     fn footprint(&self, _state: &Self::State, _actor: usize) -> Footprint {
         Footprint::ALL
@@ -142,6 +149,12 @@ impl Footprint {
             reads: self.reads | other.reads,
             writes: self.writes | other.writes,
         }
+    }
+
+    /// Is all that is touched there touched here?
+    pub fn covers(self, other: Footprint) -> bool {
+        let any = self.reads | self.writes;
+        (other.reads | other.writes) & !any == 0 && other.writes & !self.writes == 0
     }
 
     /// Would the order of two steps with these footprints matter?

@@ -10,7 +10,7 @@ use crate::machine::TlbEntry;
 use crate::memory::fault::{Fault, FaultCx, FaultKind, FaultResult};
 use crate::packed;
 use crate::pgtable::Pte;
-use crate::step::{Step, Touch, step};
+use crate::step::{Step, step};
 use crate::task::{Call, Errno, Next};
 use crate::world::Access as Kind;
 
@@ -36,20 +36,11 @@ impl Access {
     }
 
     /// The description of the next step.
-    pub fn describe(&self, v: &View) -> Step {
-        let mm = v.who.mm;
+    pub fn describe(&self, _v: &View) -> Step {
         match *self {
-            Access::Walk { va, .. } => step("CPU walk", "hardware").touches(
-                Touch::NONE
-                    .write(Touch::pte(mm, va) | Touch::tlb(v.who.cpu))
-                    .read(Touch::mm(mm)),
-            ),
-            Access::Touch { va, store } => {
-                let data = v.m.tlbs[v.who.cpu.at()][va.at()]
-                    .map_or(0, |e| Touch::data(e.pfn) | Touch::page(e.pfn));
-                step(if store { "CPU store" } else { "CPU load" }, "hardware")
-                    .touches(Touch::NONE.write(Touch::pte(mm, va) | data | Touch::tlb(v.who.cpu)))
-            }
+            Access::Walk { .. } => step("CPU walk", "hardware"),
+            Access::Touch { store: true, .. } => step("CPU store", "hardware"),
+            Access::Touch { store: false, .. } => step("CPU load", "hardware"),
         }
     }
 
@@ -62,7 +53,7 @@ impl Access {
                     return walk(k, va, store);
                 };
                 let kind = if store { Kind::Store } else { Kind::Load };
-                k.world.access(k.who.mm, va, entry.pfn, kind);
+                k.access(k.who.mm, va, entry.pfn, kind);
                 Next::Return { result: Ok(()) }
             }
         }
@@ -81,7 +72,8 @@ impl Access {
     }
 }
 
-fn usable(entry: &TlbEntry, store: bool) -> bool {
+/// Will this translation do?
+pub fn usable(entry: &TlbEntry, store: bool) -> bool {
     !store || (entry.write && entry.dirty)
 }
 

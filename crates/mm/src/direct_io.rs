@@ -87,7 +87,7 @@ impl DirectIo {
 
     /// Enters a transfer of a registered buffer: no GUP, the page is held already.
     pub fn enter_fixed(k: &mut Kernel, r: Request, holder: HoldId) -> Next {
-        let Some(pfn) = k.machine().holders[holder.at()].page else {
+        let Some(pfn) = k.holder(holder).page else {
             return Next::Return {
                 result: Err(Errno::Efault),
             };
@@ -228,7 +228,7 @@ pub mod device {
         match t.state {
             IoState::InFlight => {
                 let cell = t.left.nth(k.choose(t.left.len() as u8));
-                k.world.transfer(io, pfn, cell, t.dir);
+                k.transfer(io, pfn, cell, t.dir);
                 let left = t.left.without(cell);
                 let t = k.io_mut(io);
                 t.left = left;

@@ -75,10 +75,15 @@ struct Seen {
 
 /// The invariants that do not hold in this state.
 pub fn broken(m: &Machine, cfg: &Config) -> BrokenSet {
+    broken_among(m, cfg, m.in_use())
+}
+
+/// As [`broken`], by somebody who knows which frames are in [use](Machine::in_use).
+pub fn broken_among(m: &Machine, cfg: &Config, used: u32) -> BrokenSet {
     let mut found = BrokenSet::EMPTY;
     let seen = page_tables(m, cfg, &mut found);
     // A frame that is free and that no PTE leads to cannot be wrong.
-    for pfn in bits((m.in_use() | seen.reached) & !1).map(Pfn) {
+    for pfn in bits((used | seen.reached) & !1).map(Pfn) {
         frame(m, cfg, &seen, pfn, &mut found);
     }
     for at in 0..cfg.sizes.slots {

@@ -5,12 +5,15 @@
 
 use crate::ids::*;
 use crate::kernel::Kernel;
+use crate::machine::bits;
+use crate::touch::Touch;
 
 impl Kernel<'_> {
     /// `folio_add_lru`: into this CPU's batch.
     pub fn folio_add_lru(&mut self, pfn: Pfn) {
         let cpu = self.who.cpu;
         self.get_page(pfn);
+        self.machine_mut(Touch::batch(cpu));
         self.page_mut(pfn).batch = Some(cpu);
     }
 
@@ -25,6 +28,7 @@ impl Kernel<'_> {
             && page.lazy_batch.is_none()
         {
             self.get_page(pfn);
+            self.machine_mut(Touch::batch(cpu));
             self.page_mut(pfn).lazy_batch = Some(cpu);
         }
     }
@@ -32,7 +36,7 @@ impl Kernel<'_> {
     /// `lru_add_drain_cpu`: every batch of `cpu`.
     pub fn lru_add_drain_cpu(&mut self, cpu: Cpu) {
         for pfn in (1..self.cfg.sizes.frames as u8).map(Pfn) {
-            let page = self.machine().frames[pfn.at()];
+            let page = self.machine_mut(Touch::batch(cpu)).frames[pfn.at()];
             if page.batch == Some(cpu) {
                 self.page_mut(pfn).batch = None;
                 self.page_mut(pfn).lru = true;
@@ -73,6 +77,15 @@ impl Kernel<'_> {
 }
 
 impl crate::machine::Machine {
+    /// The CPUs whose batches have something to drain, one bit each. `used`: the frames in use.
+    pub fn batches_filled(&self, used: u32) -> u32 {
+        let bit = |cpu: Option<Cpu>| cpu.map_or(0, |cpu| 1 << cpu.0);
+        let pages = bits(used).map(|pfn| &self.frames[pfn as usize]);
+        pages.fold(0, |filled, page| {
+            filled | bit(page.batch) | bit(page.lazy_batch)
+        })
+    }
+
     /// Has the batch of `cpu` anything to drain?
     pub fn batch_filled(&self, cpu: Cpu) -> bool {
         self.frames

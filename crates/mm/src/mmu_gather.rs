@@ -10,12 +10,12 @@ use crate::kernel::Kernel;
 impl Kernel<'_> {
     /// `tlb_gather_mmu`, `inc_tlb_flush_pending`: before the first PTE changes.
     pub fn tlb_gather_mmu(&mut self, mm: MmId) {
-        self.mm_mut(mm).flush_pending.0 += 1;
+        self.tables_mut(mm).flush_pending.0 += 1;
     }
 
     /// `mm_tlb_flush_nested`: has somebody else still to flush?
     pub fn mm_tlb_flush_nested(&mut self, mm: MmId) -> bool {
-        self.mm(mm).flush_pending.0 > 1 && self.has(F::TlbFlushNested)
+        self.tables(mm).flush_pending.0 > 1 && self.has(F::TlbFlushNested)
     }
 
     /// `tlb_flush_mmu`: `gathered` says whether the PTE at `va` was made stricter.
@@ -29,6 +29,6 @@ impl Kernel<'_> {
 
     /// `tlb_finish_mmu`, `dec_tlb_flush_pending`: after the flush.
     pub fn tlb_finish_mmu(&mut self, mm: MmId) {
-        self.mm_mut(mm).flush_pending.0 -= 1;
+        self.tables_mut(mm).flush_pending.0 -= 1;
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! mmap_lock for write; the locks of both VMAs for write (6.4). The new VMA keeps the linear index of the old one (`vm_pgoff`), so
 //! the page need not change. Under the page-table locks of both places, one lock here, the old PTE is cleared and the new one
-//! set; translations of the old address are flushed *before* the lock is dropped (4.20, `mremap_flush`), for from then on the
-//! page may be unmapped at its new address and freed. What reclaim deferred is flushed first.
+//! set; translations of the old address are flushed *before* the lock is dropped, for from then on the page may be unmapped at
+//! its new address and freed. Up to 4.19 only those of a dirty PTE were (`mremap_flush`). What reclaim deferred is flushed first, and
+//! that is all that is flushed where the PTE is not present.
 //!
 //! A reverse mapping that visits the new VMA before the old one would miss the page at both: then (`need_rmap_locks`) mremap
 //! holds it off. Whoever walks to unmap or restore holds the folio lock, so here mremap waits for that instead.
@@ -34,8 +35,10 @@ packed! {
         Clear { from: Va, to: Va },
         /// Sets the new PTE. PTL held.
         Set { from: Va, to: Va, old: Pte },
-        /// Flushes the old address.
+        /// Flushes the old address. PTL held.
         Flush { from: Va, to: Va },
+        /// The same, without the PTL (a clean PTE, up to 4.19).
+        LateFlush { from: Va, to: Va },
         /// The old VMA goes; drops mmap_lock.
         End { from: Va, to: Va },
     }
@@ -75,7 +78,8 @@ impl Mremap {
                 .under("mmap_lock (write), PTL")
                 .waits(Wait::Ptl(mm)),
             Set { .. } => step("MR3", "move_ptes").under("mmap_lock (write), PTL"),
-            Flush { .. } => step("MR4", "flush_tlb_range").under(MM),
+            Flush { .. } => step("MR4", "flush_tlb_range").under("mmap_lock (write), PTL"),
+            LateFlush { .. } => step("MR4", "flush_tlb_range").under(MM),
             End { .. } => step("MR5", "move_vma").under(MM),
         }
     }
@@ -93,7 +97,11 @@ impl Mremap {
                 k.vma_mut(mm, to).writer = true;
                 move_vma(k, from, to)
             }
-            RmapLock { from, to } => go(Clear { from, to }),
+            RmapLock { from, to } => {
+                // Whose lock is waited for, the PTE says.
+                k.pte(mm, from);
+                go(Clear { from, to })
+            }
             Clear { from, to } => {
                 if to < from && walked(k.pte(mm, from)).is_some_and(|pfn| k.page(pfn).locked) {
                     return go(RmapLock { from, to });
@@ -112,22 +120,29 @@ impl Mremap {
                         by: Trap::Uffd,
                     });
                 }
-                if !k.has(F::MremapFlush) {
-                    k.event(Event::Moved { mm, from, to });
-                    k.unlock_ptl(mm);
+                if old
+                    .present()
+                    .is_some_and(|e| e.dirty || k.has(F::MremapFlush))
+                {
+                    return go(Flush { from, to });
                 }
-                go(Flush { from, to })
+                k.event(Event::Moved { mm, from, to });
+                k.unlock_ptl(mm);
+                if old.present().is_some() {
+                    return go(LateFlush { from, to });
+                }
+                left(k, from, to)
             }
             Flush { from, to } => {
                 k.flush_tlb_page(mm, from);
-                if k.has(F::MremapFlush) {
-                    // Until now the old address led to the page as well, through TLBs.
-                    k.event(Event::Moved { mm, from, to });
-                    k.unlock_ptl(mm);
-                }
-                // The old VMA is still there, but whoever faults waits for its lock.
-                k.event(Event::Unmapped { mm, va: from });
-                go(End { from, to })
+                // Until now the old address led to the page as well, through TLBs.
+                k.event(Event::Moved { mm, from, to });
+                k.unlock_ptl(mm);
+                left(k, from, to)
+            }
+            LateFlush { from, to } => {
+                k.flush_tlb_page(mm, from);
+                left(k, from, to)
             }
             End { from, to } => end(k, from, to),
         }
@@ -138,6 +153,13 @@ fn go(p: Mremap) -> Next {
     Next::Call {
         call: Call::Mremap { p },
     }
+}
+
+/// Nothing leads from the old address to the page any more. The old VMA is still there, but whoever faults waits for its lock.
+fn left(k: &mut Kernel, from: Va, to: Va) -> Next {
+    let mm = k.who.mm;
+    k.event(Event::Unmapped { mm, va: from });
+    go(End { from, to })
 }
 
 /// The page whose reverse mapping may be walked just now, to unmap it or to put it back.

@@ -351,7 +351,15 @@ macro_rules! packed {
 
             /// The name of this one.
             pub fn variant(&self) -> &'static str {
-                match self { $($name::$variant $({ $($field: _),* })? => stringify!($variant),)* }
+                $name::VARIANTS[self.number()]
+            }
+
+            /// Which of [`VARIANTS`](Self::VARIANTS) this is.
+            #[inline]
+            pub fn number(&self) -> usize {
+                #[allow(clippy::enum_variant_names, clippy::upper_case_acronyms, non_camel_case_types)]
+                enum Tag { $($variant,)* }
+                match self { $($name::$variant $({ $($field: _),* })? => Tag::$variant as usize,)* }
             }
         }
         impl $crate::pack::Pack for $name {

@@ -81,15 +81,15 @@ impl Pack for Page {
             self.lru,
             self.swapbacked,
             self.frozen,
-            self.swap.is_some(),
-            self.batch.is_some(),
-            self.lazy_batch.is_some(),
-            self.home.is_some(),
         ];
+        // Eight bytes of one bit each, multiplied so that the bits meet in the highest byte, the first one lowest.
+        let flags = u64::from_le_bytes(flags.map(u8::from));
+        let flags = (flags.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32;
         let bits = flags
-            .iter()
-            .enumerate()
-            .fold(0, |bits, (n, &set)| bits | u32::from(set) << n);
+            | u32::from(self.swap.is_some()) << 8
+            | u32::from(self.batch.is_some()) << 9
+            | u32::from(self.lazy_batch.is_some()) << 10
+            | u32::from(self.home.is_some()) << 11;
         let counts =
             u32::from(self.refs.0) | u32::from(self.pins.0) << 4 | u32::from(self.mapcount.0) << 8;
         let mut word = word.and(bits | counts << 12 | (self.kind as u32) << 24, 27);

@@ -9,7 +9,7 @@ use crate::ids::*;
 use crate::kernel::Kernel;
 use crate::machine::Hold;
 use crate::page::{GUP_PIN_COUNTING_BIAS, Home, Page, PageKind};
-use crate::step::Touch;
+use crate::touch::Touch;
 use crate::world::Broken;
 
 impl Kernel<'_> {
@@ -35,7 +35,7 @@ impl Kernel<'_> {
 
     /// Did this mm ever pin (`has_pinned`, 5.9)? A kernel that does not remember has to assume so.
     pub fn has_pinned(&mut self, mm: MmId) -> bool {
-        self.mm(mm).has_pinned || !self.has(F::HasPinned)
+        self.tables(mm).has_pinned || !self.has(F::HasPinned)
     }
 
     /// `folio_get`: one more plain reference to a page that is known to be referenced.
@@ -117,6 +117,7 @@ impl Kernel<'_> {
         if let Some(slot) = page.swap {
             self.slot_mut(slot).cache = None;
         }
+        self.machine_mut(Touch::FREE_FRAMES | Touch::data(pfn));
         *self.page_mut(pfn) = Page::FREE;
     }
 
@@ -149,6 +150,13 @@ impl Kernel<'_> {
         }
         let pick = self.choose(ways as u8) as usize;
         let pfn = if pick < stales { stale[pick] } else { fresh? };
+        let reached = if stales > 0 {
+            Touch::TLBS | Touch::PTES
+        } else {
+            0
+        };
+        self.machine(reached);
+        self.machine_mut(Touch::data(pfn));
         *self.page_mut(pfn) = Page {
             kind: PageKind::Anon,
             refs: Count(1),

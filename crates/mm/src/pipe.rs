@@ -6,9 +6,9 @@
 use crate::gup::{Then, Want, get_user_pages_fast};
 use crate::ids::*;
 use crate::kernel::{Kernel, View};
-use crate::machine::{Hold, Pipe, PipeBuf};
+use crate::machine::{Hold, PipeBuf};
 use crate::packed;
-use crate::step::{Step, Touch, Wait, step};
+use crate::step::{Step, Wait, step};
 use crate::task::{Call, Next};
 use crate::world::Event;
 
@@ -105,7 +105,7 @@ impl PipeCall {
         match self {
             Read { pipe } => {
                 let buf = pop(k, pipe);
-                k.world.pipe_read(pipe, buf.pfn, buf.cells, buf.mm, buf.va);
+                k.pipe_read(pipe, buf.pfn, buf.cells, buf.mm, buf.va);
                 go(Release { buf })
             }
             Release { buf } => {
@@ -113,7 +113,7 @@ impl PipeCall {
                 Next::Return { result: Ok(()) }
             }
             Tee { from, to } => {
-                if let Some(buf) = pipe_mut(k, from)[0] {
+                if let Some(buf) = k.pipe_mut(from)[0] {
                     k.get_page(buf.pfn);
                     push(k, to, buf);
                 }
@@ -128,12 +128,8 @@ impl PipeCall {
     }
 }
 
-fn pipe_mut<'a>(k: &'a mut Kernel, pipe: PipeId) -> &'a mut Pipe {
-    &mut k.machine_mut(Touch::pipe(pipe)).pipes[pipe.at()]
-}
-
 fn push(k: &mut Kernel, pipe: PipeId, buf: PipeBuf) {
-    if let Some(free) = pipe_mut(k, pipe).iter_mut().find(|b| b.is_none()) {
+    if let Some(free) = k.pipe_mut(pipe).iter_mut().find(|b| b.is_none()) {
         *free = Some(buf);
     } else {
         k.put_page(buf.pfn);
@@ -141,7 +137,7 @@ fn push(k: &mut Kernel, pipe: PipeId, buf: PipeBuf) {
 }
 
 fn pop(k: &mut Kernel, pipe: PipeId) -> PipeBuf {
-    let bufs = pipe_mut(k, pipe);
+    let bufs = k.pipe_mut(pipe);
     let first = bufs[0].take().expect("read of an empty pipe waits");
     bufs.rotate_left(1);
     first

@@ -58,6 +58,12 @@ impl RemoteAccess {
         go(Copy { want, store, pfn })
     }
 
+    /// Is it the memory of this process?
+    pub fn is_of(self, mm: MmId) -> bool {
+        let (Copy { want, .. } | Dirty { want, .. } | Release { want, .. }) = self;
+        want.mm == mm
+    }
+
     /// The description of the next step.
     pub fn describe(&self, v: &View) -> Step {
         match *self {
@@ -81,7 +87,7 @@ impl RemoteAccess {
     pub fn step(self, k: &mut Kernel) -> Next {
         match self {
             Copy { want, store, pfn } => {
-                k.world.access(
+                k.access(
                     want.mm,
                     want.va,
                     pfn,

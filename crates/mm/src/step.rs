@@ -1,4 +1,5 @@
-//! One description per step: what people read, what the scheduler waits for, what the reductions rely on.
+//! One description per step: what people read, what the scheduler waits for, how it moves. What it touches is recorded when it
+//! is taken ([`Touch`](crate::Touch)).
 
 use crate::ids::*;
 use crate::machine::{Io, IoState, Machine};
@@ -26,8 +27,6 @@ pub struct Step {
     pub wait: Wait,
     /// How it commutes.
     pub moves: Moves,
-    /// What it may read and write.
-    pub touch: Touch,
 }
 
 /// What must hold before a step can be taken. A path is never half-stepped: it waits before, not within.
@@ -62,6 +61,8 @@ pub enum Wait {
         /// Do those who drop a swap entry?
         frees: bool,
     },
+    /// mmap_lock can be taken for read, and nobody accesses the process's memory from outside: the last `mmput` takes it down.
+    MmUsers(MmId),
     /// The transfer is complete.
     Io(IoId),
     /// The pipe holds a buffer.
@@ -94,6 +95,10 @@ impl Wait {
                 .tasks
                 .iter()
                 .any(|task| (faults && task.fault.swaps_in()) || (frees && task.call.frees_swap())),
+            Wait::MmUsers(mm) => {
+                let used = m.tasks.iter().any(|task| task.call.uses_mm(mm));
+                !m.mms[mm.at()].writer && !used
+            }
             Wait::Io(io) => m.ios[io.at()].is_done(),
             Wait::PipeFull(pipe) => m.pipes[pipe.at()][0].is_some(),
             Wait::PipeRoom(pipe) => m.pipes[pipe.at()][PIPE_BUFS - 1].is_none(),
@@ -132,90 +137,7 @@ pub enum Moves {
     Both,
 }
 
-/// A footprint: resources as bits, see the constructors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Touch {
-    /// Read or written.
-    pub any: u128,
-    /// Written.
-    pub writes: u128,
-}
-
-impl Touch {
-    /// Nothing.
-    pub const NONE: Touch = Touch { any: 0, writes: 0 };
-    /// Everything.
-    pub const ALL: Touch = Touch {
-        any: u128::MAX,
-        writes: u128::MAX,
-    };
-
-    /// A PTE, and what the specification holds of its address.
-    pub const fn pte(mm: MmId, va: Va) -> u128 {
-        1 << (mm.0 * 4 + va.0)
-    }
-    /// A frame's struct page.
-    pub const fn page(pfn: Pfn) -> u128 {
-        1 << (16 + pfn.0)
-    }
-    /// What a frame holds.
-    pub const fn data(pfn: Pfn) -> u128 {
-        1 << (32 + pfn.0)
-    }
-    /// A swap slot, what it holds included.
-    pub const fn slot(slot: Slot) -> u128 {
-        1 << (48 + slot.0)
-    }
-    /// One CPU's TLB.
-    pub const fn tlb(cpu: Cpu) -> u128 {
-        1 << (56 + cpu.0)
-    }
-    /// An mm's locks, counters and VMAs.
-    pub const fn mm(mm: MmId) -> u128 {
-        1 << (64 + mm.0)
-    }
-    /// A transfer.
-    pub const fn io(io: IoId) -> u128 {
-        1 << (68 + io.0)
-    }
-    /// A pipe.
-    pub const fn pipe(pipe: PipeId) -> u128 {
-        1 << (72 + pipe.0)
-    }
-    /// A long-lived holder.
-    pub const fn holder(holder: HoldId) -> u128 {
-        1 << (74 + holder.0)
-    }
-    /// The buddy allocator.
-    pub const FREE_FRAMES: u128 = 1 << 78;
-    /// The swap allocator.
-    pub const FREE_SLOTS: u128 = 1 << 79;
-
-    /// Reads and writes these.
-    pub fn write(mut self, bits: u128) -> Touch {
-        self.any |= bits;
-        self.writes |= bits;
-        self
-    }
-
-    /// Reads these.
-    pub fn read(mut self, bits: u128) -> Touch {
-        self.any |= bits;
-        self
-    }
-
-    /// Would the order of the two matter?
-    pub fn conflicts(self, other: Touch) -> bool {
-        self.writes & other.any != 0 || self.any & other.writes != 0
-    }
-
-    /// Is everything in `other` in here?
-    pub fn covers(self, other: Touch) -> bool {
-        other.any & !self.any == 0 && other.writes & !self.writes == 0
-    }
-}
-
-/// Starts the description of a step that waits for nothing, holds nothing, commutes with nothing and touches anything.
+/// Starts the description of a step that waits for nothing, holds nothing and commutes with nothing.
 pub fn step(label: &'static str, function: &'static str) -> Step {
     Step {
         label,
@@ -223,7 +145,6 @@ pub fn step(label: &'static str, function: &'static str) -> Step {
         lock: "",
         wait: Wait::Nothing,
         moves: Moves::No,
-        touch: Touch::ALL,
     }
 }
 
@@ -255,12 +176,6 @@ impl Step {
     /// It is private work.
     pub fn private(mut self) -> Step {
         self.moves = Moves::Both;
-        self
-    }
-
-    /// What it touches, at most.
-    pub fn touches(mut self, touch: Touch) -> Step {
-        self.touch = touch;
         self
     }
 }

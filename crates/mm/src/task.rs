@@ -9,6 +9,7 @@ use crate::direct_io::DirectIo;
 use crate::gup::fast::GupFast;
 use crate::gup::slow::GupSlow;
 use crate::gup::unpin::HolderCall;
+use crate::ids::*;
 use crate::kernel::{Kernel, View};
 use crate::ksm::Ksm;
 use crate::ksm::madvise::KsmMadvise;
@@ -51,12 +52,19 @@ macro_rules! calls {
                 paths.iter().flat_map(|(path, steps)| steps.iter().map(move |step| (*path, *step)))
             }
 
-            /// The path and the name of the next step.
-            fn step_name(&self) -> (&'static str, &'static str) {
-                match self {
-                    Call::Idle => ("", ""),
-                    $(Call::$variant { p } => (stringify!($variant), p.variant()),)+
-                }
+            /// How many steps there are.
+            const STEPS: usize = 0 $(+ <$path>::VARIANTS.len())+;
+
+            /// The number of the next step, in the order of [`steps`](Call::steps).
+            fn step_number(&self) -> usize {
+                let mut before = 0;
+                $(
+                    if let Call::$variant { p } = self {
+                        return before + p.number();
+                    }
+                    before += <$path>::VARIANTS.len();
+                )+
+                before
             }
 
             fn describe(&self, v: &View) -> Step {
@@ -199,6 +207,12 @@ impl Task {
         !matches!(self.call, Call::Idle)
     }
 
+    /// Is a fault under way?
+    #[inline]
+    pub fn faults(&self) -> bool {
+        !matches!(self.fault, Fault::Idle)
+    }
+
     /// The description of the next step.
     pub fn describe(&self, v: &View) -> Step {
         if matches!(self.fault, Fault::Idle) {
@@ -208,12 +222,17 @@ impl Task {
         }
     }
 
-    /// The path and the name of the next step: for coverage.
-    pub fn step_name(&self) -> (&'static str, &'static str) {
-        if matches!(self.fault, Fault::Idle) {
-            self.call.step_name()
+    /// Every step of every path: the path and the step's name.
+    pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
+        Call::steps().chain(Fault::steps())
+    }
+
+    /// The number of the next step, in the order of [`steps`](Task::steps). A call must be under way.
+    pub fn step_number(&self) -> usize {
+        if self.faults() {
+            Call::STEPS + self.fault.step_number()
         } else {
-            self.fault.step_name()
+            self.call.step_number()
         }
     }
 
@@ -271,6 +290,15 @@ impl Call {
         )
     }
 
+    /// Does it hold the memory of another process (`get_task_mm`, `mm_access`)? While it does, an exit does not take that down.
+    pub fn uses_mm(&self, mm: MmId) -> bool {
+        match self {
+            Call::GupSlow { p } => p.is_remote(mm),
+            Call::Remote { p } => p.is_of(mm),
+            _ => false,
+        }
+    }
+
     /// The fault that ran under this call is over.
     fn after_fault(self, k: &mut Kernel, result: FaultResult) -> Next {
         match self {
@@ -281,5 +309,47 @@ impl Call {
             Call::Populate { p } => p.after_fault(result),
             call => unreachable!("no fault runs under {call:?}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::ids::{MmId, Va};
+    use crate::memory::fault::{FaultCx, FaultKind, FaultLock};
+
+    #[test]
+    fn the_number_of_a_step_leads_to_its_name() {
+        let name = |task: Task| Task::steps().nth(task.step_number());
+        let load = Access::load(Va(0));
+        let call = Call::Access { p: load };
+        let idle = Fault::Idle;
+        assert_eq!(
+            name(Task { call, fault: idle }),
+            Some(("Access", load.variant()))
+        );
+        let shrink = Shrink::reclaim(MmId(0), Va(0));
+        let Next::Call {
+            call: Call::Shrink { p },
+        } = shrink
+        else {
+            panic!("reclaim is a call");
+        };
+        let task = Task {
+            call: Call::Shrink { p },
+            fault: idle,
+        };
+        assert_eq!(name(task), Some(("Shrink", p.variant())));
+        let f = FaultCx {
+            mm: MmId(0),
+            va: Va(0),
+            kind: FaultKind::Read,
+            lock: FaultLock::Mmap,
+            force: false,
+        };
+        let fault = Fault::Userfault { f };
+        assert_eq!(name(Task { call, fault }), Some(("Fault", "Userfault")));
     }
 }

@@ -8,7 +8,7 @@ use crate::ids::*;
 use crate::kernel::Kernel;
 use crate::machine::TlbEntry;
 use crate::packed;
-use crate::step::Touch;
+use crate::touch::Touch;
 
 packed! {
     /// `struct tlbflush_unmap_batch`: what a reclaiming task has still to flush.
@@ -32,26 +32,28 @@ impl Kernel<'_> {
     /// The translation that this CPU has of `va`.
     pub fn tlb(&mut self, va: Va) -> Option<TlbEntry> {
         let cpu = self.who.cpu;
-        self.machine_mut(Touch::tlb(cpu)).tlbs[cpu.at()][va.at()]
+        self.machine(Touch::tlb(va)).tlbs[cpu.at()][va.at()]
     }
 
     /// Fills this CPU's TLB.
     pub fn fill_tlb(&mut self, va: Va, entry: TlbEntry) {
         let cpu = self.who.cpu;
-        self.machine_mut(Touch::tlb(cpu)).tlbs[cpu.at()][va.at()] = Some(entry);
+        // Whoever frees the page looks for translations of it.
+        self.page(entry.pfn);
+        self.machine_mut(Touch::tlb(va)).tlbs[cpu.at()][va.at()] = Some(entry);
     }
 
     /// `flush_tlb_page` on every CPU that runs `mm`.
     pub fn flush_tlb_page(&mut self, mm: MmId, va: Va) {
         for cpu in self.cpus_of(mm) {
-            self.machine_mut(Touch::tlb(cpu)).tlbs[cpu.at()][va.at()] = None;
+            self.machine_mut(Touch::tlb(va)).tlbs[cpu.at()][va.at()] = None;
         }
     }
 
     /// `flush_tlb_mm`.
     pub fn flush_tlb_mm(&mut self, mm: MmId) {
         for cpu in self.cpus_of(mm) {
-            self.machine_mut(Touch::tlb(cpu)).tlbs[cpu.at()] = [None; MAX_PAGES];
+            self.machine_mut(Touch::TLBS).tlbs[cpu.at()] = [None; MAX_PAGES];
         }
     }
 
@@ -59,16 +61,16 @@ impl Kernel<'_> {
     pub fn try_to_unmap_flush(&mut self, batch: TlbBatch) {
         if batch.pending {
             for cpu in (0..self.cfg.sizes.cpus as u8).map(Cpu) {
-                self.machine_mut(Touch::tlb(cpu)).tlbs[cpu.at()] = [None; MAX_PAGES];
+                self.machine_mut(Touch::TLBS).tlbs[cpu.at()] = [None; MAX_PAGES];
             }
         }
     }
 
     /// `flush_tlb_batched_pending`: what reclaim deferred for this mm, before somebody relies on what the PTEs say.
     pub fn flush_tlb_batched_pending(&mut self, mm: MmId) {
-        if self.mm(mm).flush_batched && self.has(crate::feature::Feature::BatchedFlush) {
+        if self.tables(mm).flush_batched && self.has(crate::feature::Feature::BatchedFlush) {
             self.flush_tlb_mm(mm);
-            self.mm_mut(mm).flush_batched = false;
+            self.tables_mut(mm).flush_batched = false;
         }
     }
 
@@ -85,7 +87,8 @@ impl Kernel<'_> {
     /// writes. What is stored meanwhile is MADV_FREE's to drop.
     pub fn writable_unawares(&mut self, pfn: Pfn) -> bool {
         let cpu_mm = self.cfg.cpu_mm;
-        let m = self.machine();
+        let m = self.translating(pfn);
+        let m = self.machine(m);
         m.tlbs.iter().zip(cpu_mm).any(|(tlb, mm)| {
             let awaited = mm.is_some_and(|mm| m.mms[mm.at()].flush_pending.0 > 0);
             let stale = |e: &TlbEntry| e.pfn == pfn && e.write && e.dirty;
@@ -93,9 +96,23 @@ impl Kernel<'_> {
         })
     }
 
+    /// What tells which TLBs translate to this frame: a new translation touches the page as well.
+    fn translating(&mut self, pfn: Pfn) -> u128 {
+        let m = self.machine(0);
+        let mut bits = Touch::page(pfn);
+        for va in (0..MAX_PAGES as u8).map(Va) {
+            let mut entries = m.tlbs.iter().filter_map(|tlb| tlb[va.at()]);
+            if entries.any(|entry| entry.pfn == pfn) {
+                bits |= Touch::tlb(va);
+            }
+        }
+        bits
+    }
+
     /// Could a CPU still write this frame without a walk?
     pub fn writable_in_a_tlb(&mut self, pfn: Pfn) -> bool {
-        self.machine()
+        let bits = self.translating(pfn);
+        self.machine(bits)
             .tlbs
             .iter()
             .flatten()

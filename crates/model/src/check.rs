@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use cowherd_explore::{
-    Choice, Ended, Mover, Options, Progress, Reductions, Report, System, explore,
-};
+use cowherd_explore::{Ended, Options, Progress, Reductions, Report, explore};
 use cowherd_litmus::ast::{Quantifier, Test};
 use cowherd_mm::FeatureSet;
 
 use crate::kernels::Profile;
 use crate::lower::{Refused, lower};
 use crate::program::Program;
-use crate::state::State;
 
 /// How to search.
 #[derive(Clone, Copy)]
@@ -209,51 +206,10 @@ pub fn judge(test: &Test, program: &Program, report: &Report, search: &Search) -
         consulted,
         had: consulted.intersection(*program.cfg.features()),
         reached: if search.coverage {
-            reached(program, report)
+            program.taken.names()
         } else {
             BTreeSet::new()
         },
-    }
-}
-
-/// The steps that some stored state is about to take, and those that were fused to them.
-fn reached(program: &Program, report: &Report) -> BTreeSet<(&'static str, &'static str)> {
-    let mut reached = BTreeSet::new();
-    for (_, bytes) in report.packed_states() {
-        let state = program.unpack(bytes);
-        for task in 0..program.tasks.len() {
-            if program.enabled(&state, task)
-                && let Some(name) = program.step_name(&state, task)
-                && reached.insert(name)
-            {
-                fused(program, &state, task, &mut reached);
-            }
-        }
-    }
-    reached
-}
-
-/// States between the steps of one transition are not stored; but no step is fused to another without being one of its
-/// successors somewhere. So it is enough to look past each step once.
-fn fused(
-    program: &Program,
-    state: &State,
-    task: usize,
-    reached: &mut BTreeSet<(&'static str, &'static str)>,
-) {
-    let mut state = state.clone();
-    for _ in 0..8 {
-        let mut choice = Choice::number(0);
-        program.step(&mut state, task, &mut choice);
-        let fuses = program.mover(&state, task) != Mover::None;
-        match program.step_name(&state, task) {
-            Some(name) if fuses && program.enabled(&state, task) => reached.insert(name),
-            Some(name) => {
-                reached.insert(name);
-                return;
-            }
-            None => return,
-        };
     }
 }
 

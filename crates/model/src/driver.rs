@@ -25,6 +25,8 @@ pub struct Driver<'a> {
     ideal: &'a mut Ideal,
     /// What was broken in this step.
     pub alarms: Alarms,
+    /// What the step read and wrote beside the machine: files, and the ideal memory.
+    pub touched: Touch,
     /// The frames in use when last looked, one bit each.
     used: u32,
     /// The frames of the page cache that a VMA shows.
@@ -42,7 +44,7 @@ pub fn split<'a>(
     result: Option<usize>,
     mm: Option<MmId>,
 ) -> (&'a mut Machine, Driver<'a>) {
-    let used = state.m.in_use();
+    let used = state.used;
     let mapped_files = if p.cfg.sizes.file_frames == 0 {
         0
     } else {
@@ -73,6 +75,7 @@ pub fn split<'a>(
             regs,
             ideal,
             alarms: Alarms::default(),
+            touched: Touch::NONE,
             used,
             mapped_files,
             io_files,
@@ -81,14 +84,17 @@ pub fn split<'a>(
 }
 
 impl Driver<'_> {
-    fn source(&self, source: Source) -> u8 {
+    fn source(&mut self, source: Source) -> u8 {
         match source {
             Source::Value(v) => v,
             Source::Reg(reg) => match self.regs[reg] {
                 Val::Number(v) => v,
                 Val::Unset | Val::Failed(_) => 0,
             },
-            Source::File(file, cell) => self.files[file.at()][cell.at()],
+            Source::File(file, cell) => {
+                self.touched.read(Touch::file(file));
+                self.files[file.at()][cell.at()]
+            }
         }
     }
 
@@ -100,6 +106,11 @@ impl Driver<'_> {
 
     fn in_use(&self, pfn: Pfn) -> bool {
         self.used >> pfn.0 & 1 == 1
+    }
+
+    /// The ideal memory of an address is about to change, or to be asked.
+    fn ideal(&mut self, mm: MmId, va: Va) {
+        self.touched.write(Touch::ideal(mm, va));
     }
 
     /// A frame is about to be accessed; freed ones hold nothing.
@@ -123,12 +134,14 @@ impl Driver<'_> {
         }
         self.frames[pfn.at()][cell.at()] = value;
         if self.mapped_files >> pfn.0 & 1 == 1 {
+            self.touched.read(Touch::VMAS);
             self.p.spec.file_written(self.ideal, &mut self.alarms);
         }
     }
 
     fn load(&mut self, mm: MmId, va: Va, pfn: Pfn, cell: Cell) -> u8 {
         self.reach(pfn);
+        self.ideal(mm, va);
         let value = self.get(pfn, cell);
         self.p
             .spec
@@ -138,6 +151,7 @@ impl Driver<'_> {
 
     fn store(&mut self, mm: MmId, va: Va, pfn: Pfn, cell: Cell, value: u8) {
         self.reach(pfn);
+        self.ideal(mm, va);
         self.put(pfn, cell, value);
         self.p
             .spec
@@ -195,12 +209,14 @@ impl World for Driver<'_> {
                 ..
             }) => {
                 let value = self.load(mm, va, pfn, cell);
+                self.touched.write(Touch::file(file));
                 self.files[file.at()][file_cell.at()] = value;
             }
             Some(Op::Remote {
                 cell, store: None, ..
             }) => {
                 self.reach(pfn);
+                self.ideal(mm, va);
                 let value = self.get(pfn, cell);
                 self.p
                     .spec
@@ -218,6 +234,7 @@ impl World for Driver<'_> {
             }) => {
                 let value = self.source(value);
                 self.reach(pfn);
+                self.ideal(mm, va);
                 self.put(pfn, cell, value);
                 self.p
                     .spec
@@ -226,7 +243,11 @@ impl World for Driver<'_> {
             Some(Op::UffdCopy { values, .. }) => {
                 for cell in Cells::first(self.p.cfg.sizes.cells).iter() {
                     let value = self.source(values[cell.at()]);
-                    self.store(mm, va, pfn, cell, value);
+                    self.ideal(mm, va);
+                    self.put(pfn, cell, value);
+                    self.p
+                        .spec
+                        .fill(self.ideal, &mut self.alarms, mm, va, cell, value);
                 }
             }
             _ => {}
@@ -237,8 +258,11 @@ impl World for Driver<'_> {
         self.reach(pfn);
         let file = self.io_files[io.at()];
         let at = self.p.file_cell(io, cell);
+        let used = self.p.spec.ios[io.at()];
+        self.ideal(used.mm, used.va);
         match dir {
             Dir::ToMemory => {
+                self.touched.read(Touch::file(file));
                 let value = self.files[file.at()][at.at()];
                 self.put(pfn, cell, value);
                 self.p
@@ -246,6 +270,7 @@ impl World for Driver<'_> {
                     .land(self.ideal, &mut self.alarms, io, cell, value);
             }
             Dir::ToDevice => {
+                self.touched.write(Touch::file(file));
                 let value = self.get(pfn, cell);
                 self.files[file.at()][at.at()] = value;
                 self.p
@@ -257,6 +282,8 @@ impl World for Driver<'_> {
 
     fn held_access(&mut self, holder: HoldId, pfn: Pfn, _access: Access) {
         self.reach(pfn);
+        let used = self.p.spec.holders[holder.at()];
+        self.ideal(used.mm, used.va);
         match self.op.copied() {
             Some(Op::HeldLoad { cell, .. }) => {
                 let value = self.get(pfn, cell);
@@ -278,6 +305,7 @@ impl World for Driver<'_> {
 
     fn pipe_read(&mut self, _pipe: PipeId, pfn: Pfn, cells: Cells, mm: MmId, va: Va) {
         self.reach(pfn);
+        self.ideal(mm, va);
         let reader = self.mm.unwrap_or(mm);
         for cell in cells.iter() {
             let value = self.get(pfn, cell);
@@ -289,6 +317,8 @@ impl World for Driver<'_> {
     }
 
     fn event(&mut self, event: Event) {
+        let bits = self.p.spec.event_footprint(event);
+        self.touched.write(bits);
         self.p.spec.event(self.ideal, &mut self.alarms, event);
     }
 

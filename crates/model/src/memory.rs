@@ -26,7 +26,7 @@ pub struct Thing {
     pub fields: Vec<Field>,
     /// The ids of what it points at.
     pub to: Vec<String>,
-    /// Of a frame: who gets to it. Of an entry in a TLB: does the page table still say so?
+    /// Of a frame: who gets to it. Of an entry in a TLB and of a transfer: does the address that it is of still lead to its page?
     pub reach: Reach,
 }
 
@@ -139,7 +139,7 @@ pub fn things(p: &Program, state: &State) -> Vec<Thing> {
     for io in 0..s.ios {
         let entry = &state.m.ios[io];
         if entry.state != IoState::Idle {
-            out.push(transfer(p, io, entry));
+            out.push(transfer(p, state, io, entry));
         }
     }
     for pipe in 0..s.pipes {
@@ -188,8 +188,7 @@ pub fn apply(things: &mut Vec<Thing>, new: &[Thing], gone: &[String]) {
 }
 
 fn virtual_page(p: &Program, state: &State, mm: usize, va: usize) -> Thing {
-    let id = format!("{}:{}", p.names.processes[mm], p.names.pages[va]);
-    let mut thing = Thing::new(id, ThingKind::Pte);
+    let mut thing = Thing::new(address(p, mm, va), ThingKind::Pte);
     let pte = state.m.ptes[mm][va];
     thing.field("PTE", diff::pte(pte));
     let vma = &state.m.vmas[mm][va];
@@ -264,27 +263,31 @@ fn frame(p: &Program, state: &State, pfn: usize) -> Thing {
     }
     cells(&mut thing, p.cfg.sizes.cells, &state.frames[pfn]);
     if page.anon() {
-        thing.reach = reach(p, state, Pfn(pfn as u8));
+        let s = p.cfg.sizes;
+        let alive = (0..s.mms).filter(|&mm| state.m.mms[mm].alive);
+        let ptes = alive.flat_map(|mm| state.m.ptes[mm][..s.pages].iter());
+        thing.reach = reach(state, ptes, Pfn(pfn as u8));
     }
     thing
 }
 
-/// Who gets to a frame of anonymous memory.
-fn reach(p: &Program, state: &State, pfn: Pfn) -> Reach {
-    let s = p.cfg.sizes;
-    let alive = (0..s.mms).filter(|&mm| state.m.mms[mm].alive);
-    let mut ptes = alive.flat_map(|mm| state.m.ptes[mm][..s.pages].iter());
+/// Do any of these PTEs lead to a frame?
+fn reach<'a>(state: &State, mut ptes: impl Iterator<Item = &'a Pte>, pfn: Pfn) -> Reach {
     let cached = |slot: Slot| state.m.slots[slot.at()].cache == Some(pfn);
-    let mut in_swap = false;
+    let (mut in_swap, mut in_change) = (false, false);
     let mapped = ptes.any(|pte| {
         in_swap |= pte.swap().is_some_and(|e| cached(e.slot));
+        in_change |= *pte == Pte::None;
         pte.present().is_some_and(|e| e.pfn == pfn) || pte.migration().is_some_and(|e| e.pfn == pfn)
     });
-    match (mapped, in_swap) {
-        (true, _) => Reach::Mapped,
-        (false, true) => Reach::SwapCache,
-        (false, false) if state.m.frames[pfn.at()].mapcount.0 > 0 => Reach::Changing,
-        (false, false) => Reach::Nobody,
+    if mapped {
+        Reach::Mapped
+    } else if in_swap {
+        Reach::SwapCache
+    } else if in_change && state.m.frames[pfn.at()].mapcount.0 > 0 {
+        Reach::Changing
+    } else {
+        Reach::Nobody
     }
 }
 
@@ -304,7 +307,7 @@ fn swap_slot(p: &Program, state: &State, slot: usize) -> Option<Thing> {
     Some(thing)
 }
 
-fn transfer(p: &Program, io: usize, entry: &Io) -> Thing {
+fn transfer(p: &Program, state: &State, io: usize, entry: &Io) -> Thing {
     let mut thing = Thing::new(format!("io {io}"), ThingKind::Io);
     let file = p.names.files.get(entry.file.at());
     thing.name = match (entry.dir, file) {
@@ -318,9 +321,16 @@ fn transfer(p: &Program, io: usize, entry: &Io) -> Thing {
         thing.field("page", format!("page {}", pfn.0));
         let write = entry.dir == Dir::ToMemory;
         thing.field("by", hold(entry.hold, write));
+        thing.field("for", address(p, entry.mm.at(), entry.va.at()));
         thing.frame(pfn);
+        let pte = state.m.ptes[entry.mm.at()][entry.va.at()];
+        thing.reach = reach(state, std::iter::once(&pte), pfn);
     }
     thing
+}
+
+fn address(p: &Program, mm: usize, va: usize) -> String {
+    format!("{}:{}", p.names.processes[mm], p.names.pages[va])
 }
 
 fn hold(hold: Hold, write: bool) -> String {

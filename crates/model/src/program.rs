@@ -1,5 +1,8 @@
 //! A test made ready to run: statements in the mm's own terms, the initial state, and what is looked at in the end.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use cowherd_litmus::ast;
 use cowherd_mm::config::SwapDevice;
 use cowherd_mm::machine::Dir;
@@ -52,6 +55,34 @@ pub struct Program {
     pub page_cache: Vec<Option<Pfn>>,
     /// Set: the statements of each task are no program but a menu, see [`crate::general`].
     pub general: Option<crate::general::General>,
+    /// The steps that were taken.
+    pub taken: Taken,
+}
+
+/// A set of steps of the mm, for coverage: bit n is step n of [`Task::steps`].
+#[derive(Debug, Default)]
+pub struct Taken([AtomicU64; 8]);
+
+impl Taken {
+    /// Adds the next step of a task.
+    #[inline]
+    pub(crate) fn note(&self, task: &Task) {
+        let step = task.step_number();
+        let (word, bit) = (&self.0[step / 64], 1 << (step % 64));
+        if word.load(Ordering::Relaxed) & bit == 0 {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    /// The path and the name of each.
+    pub fn names(&self) -> BTreeSet<(&'static str, &'static str)> {
+        let taken = |n: usize| self.0[n / 64].load(Ordering::Relaxed) >> (n % 64) & 1 == 1;
+        let steps = Task::steps().enumerate();
+        steps
+            .filter(|(n, _)| taken(*n))
+            .map(|(_, name)| name)
+            .collect()
+    }
 }
 
 /// One task: a thread or a pass of the kernel.

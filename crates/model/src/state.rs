@@ -7,10 +7,12 @@ use cowherd_mm::*;
 use crate::program::{MAX_REGS, Program};
 
 /// A state of a run, unpacked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct State {
     /// The mm.
     pub m: Machine,
+    /// The frames in use since the last step: [`Machine::in_use`].
+    pub used: u32,
     /// What frames hold.
     pub frames: [[u8; MAX_CELLS]; MAX_FRAMES],
     /// What swap slots hold.
@@ -103,6 +105,7 @@ impl State {
         frames[0] = [0; MAX_CELLS];
         State {
             m: Machine::EMPTY,
+            used: 1,
             frames,
             slots: [[0; MAX_CELLS]; MAX_SLOTS],
             files: [[0; MAX_CELLS]; MAX_FILES],
@@ -215,6 +218,7 @@ impl State {
         }
         self.m.pack_memory(
             s,
+            self.used,
             &mut w,
             names,
             |pfn, w| w.word(put_cells(&self.frames[pfn.at()], s.cells, Word::EMPTY)),
@@ -267,7 +271,7 @@ impl State {
             }
         }
         let (frames, slots) = (&mut state.frames, &mut state.slots);
-        state.m.unpack_memory(
+        state.used = state.m.unpack_memory(
             s,
             p.naming,
             &mut r,
@@ -276,9 +280,9 @@ impl State {
         );
     }
 
-    /// What freed frames hold is not packed: nobody may rely on it. `used`: the frames in use.
-    pub fn forget_freed(&mut self, used: u32) {
-        for pfn in bits(!used & ((1 << MAX_FRAMES) - 1)) {
+    /// What freed frames hold is not packed: nobody may rely on it.
+    pub fn forget_freed(&mut self) {
+        for pfn in bits(!self.used & ((1 << MAX_FRAMES) - 1)) {
             self.frames[pfn as usize] = JUNK_CELLS;
         }
     }
@@ -334,6 +338,49 @@ impl<'a> Memory<'a> {
                 _ => &self.slots[e.slot.at()],
             },
         })
+    }
+}
+
+impl Clone for State {
+    fn clone(&self) -> State {
+        let mut state = State::EMPTY;
+        state.clone_from(self);
+        state
+    }
+
+    /// Copies what there is, field by field. (To make a copy and then move it would be to copy twice.)
+    fn clone_from(&mut self, from: &State) {
+        // Every field by name: one that is added and not copied would be lost.
+        let State {
+            m,
+            used,
+            frames,
+            slots,
+            files,
+            pc,
+            calls,
+            regs,
+            refused,
+            killed,
+            trapped,
+            start,
+            alarms,
+            ideal,
+        } = from;
+        self.m = *m;
+        self.used = *used;
+        self.frames = *frames;
+        self.slots = *slots;
+        self.files = *files;
+        self.pc = *pc;
+        self.calls = *calls;
+        self.regs = *regs;
+        self.refused = *refused;
+        self.killed = *killed;
+        self.trapped = *trapped;
+        self.start = *start;
+        self.alarms = *alarms;
+        self.ideal.clone_from(ideal);
     }
 }
 

@@ -31,6 +31,7 @@ use cowherd_mm::*;
 
 use crate::driver::split;
 use crate::program::{Op, Program, Stmt};
+use crate::spec::{Alarm, Alarms};
 use crate::state::{State, Val};
 
 /// Who an actor is.
@@ -116,43 +117,6 @@ impl Program {
             ),
             First::Now => Some(step("enter", stmt.name)),
             First::NotYet => None,
-        }
-    }
-
-    /// The path and the name of the step that a task takes next: for coverage.
-    pub fn step_name(&self, state: &State, task: usize) -> Option<(&'static str, &'static str)> {
-        let stmt = self.stmt(state, task)?;
-        let current = state.m.tasks[task];
-        if current.busy() {
-            return Some(current.step_name());
-        }
-        if !self.started(state, task) {
-            return None;
-        }
-        let fault = memory::fault::Fault::Idle;
-        match self.first_call(state, task, &stmt.op) {
-            First::Call(call) => Some(Task { call, fault }.step_name()),
-            First::NotYet => None,
-            First::Now => {
-                let mut scratch = state.clone();
-                let mut choice = Choice::number(0);
-                let mm = self.tasks[task].mm;
-                let (m, mut driver) = split(
-                    self,
-                    &mut scratch,
-                    &mut choice,
-                    Some(&stmt.op),
-                    stmt.result,
-                    mm,
-                );
-                let mut k = Kernel::new(m, &self.cfg, &mut driver, self.who(state, task));
-                match self.begin(&mut k, stmt.op, &mut None) {
-                    Next::Call { call } | Next::Fault { call, .. } => {
-                        Some(Task { call, fault }.step_name())
-                    }
-                    Next::Return { .. } => None,
-                }
-            }
         }
     }
 
@@ -347,16 +311,17 @@ impl Program {
             }
             Op::Pagemap { va } => {
                 let mm = k.who.mm;
-                *regs = Some(Val::Number(u8::from(soft_dirty(k.machine(), mm, va))));
+                let read = Touch::pte(mm, va) | Touch::vma(mm, va);
+                *regs = Some(Val::Number(u8::from(soft_dirty(k.machine(read), mm, va))));
                 Next::Return { result: Ok(()) }
             }
             _ => Next::Return { result: Ok(()) },
         }
     }
 
-    fn step_task(&self, state: &mut State, task: usize, choice: &mut Choice) {
+    fn step_task(&self, state: &mut State, task: usize, choice: &mut Choice) -> Done {
         let Some(stmt) = self.stmt(state, task) else {
-            return;
+            return Done::default();
         };
         let mut current = state.m.tasks[task];
         let first = if current.busy() {
@@ -378,28 +343,34 @@ impl Program {
             enters(&mut driver, &stmt.op);
         }
         let mut k = Kernel::new(m, &self.cfg, &mut driver, who);
+        let step = |current: &mut Task, k: &mut Kernel| {
+            self.taken.note(current);
+            current.step(k)
+        };
         let returned = match first {
-            None => current.step(&mut k),
+            None => step(&mut current, &mut k),
             Some(First::Call(call)) => {
                 current = Task {
                     call,
                     fault: memory::fault::Fault::Idle,
                 };
-                current.step(&mut k)
+                step(&mut current, &mut k)
             }
             Some(First::Now) => {
                 let next = self.begin(&mut k, stmt.op, &mut value);
                 // The entry leads into GUP, whose first step waits for nothing.
                 match current.go(next) {
-                    None => current.step(&mut k),
+                    None => step(&mut current, &mut k),
                     done => done,
                 }
             }
-            Some(First::NotYet) => return,
+            Some(First::NotYet) => return Done::default(),
         };
+        let mut touched = k.touched();
         if let (Some(Err(_)), Op::Hold { holder, .. }) = (&returned, stmt.op) {
             driver.event(Event::Released { holder });
         }
+        touched.add(driver.touched);
         let alarms = driver.alarms;
         state.m.tasks[task] = current;
         if let memory::fault::Fault::Userfault { f } = current.fault
@@ -411,6 +382,7 @@ impl Program {
         if let Some(result) = returned {
             self.returned(state, task, result, value);
         }
+        Done { touched, alarms }
     }
 
     /// A call returned: its result, and the next statement.
@@ -525,8 +497,15 @@ pub fn soft_dirty(m: &Machine, mm: MmId, va: Va) -> bool {
         }
 }
 
+/// What a step did beside the state.
+#[derive(Default)]
+struct Done {
+    touched: Touch,
+    alarms: Alarms,
+}
+
 impl State {
-    fn note(&mut self, alarms: crate::spec::Alarms) {
+    fn note(&mut self, alarms: Alarms) {
         self.alarms |= alarms.word();
     }
 }
@@ -549,34 +528,14 @@ impl System for Program {
     }
 
     fn step(&self, state: &mut State, actor: usize, choice: &mut Choice) {
-        match self.actor(actor) {
-            Actor::Task(task) => {
-                if self.rests(state, task) {
-                    self.pick(state, task, choice);
-                }
-                self.step_task(state, task, choice);
-            }
-            env => {
-                let (m, mut driver) = split(self, state, choice, None, None, None);
-                // Devices and drains run on no CPU of their own.
-                let mut k = Kernel::new(
-                    m,
-                    &self.cfg,
-                    &mut driver,
-                    Who {
-                        cpu: Cpu(0),
-                        mm: MmId(0),
-                    },
-                );
-                match env {
-                    Actor::Device(io) => device::step_io(&mut k, io),
-                    Actor::SwapDevice(slot) => k.writeback_step(slot),
-                    Actor::Drain(cpu) => k.lru_add_drain_cpu(cpu),
-                    Actor::Task(_) => {}
-                }
-                let alarms = driver.alarms;
-                state.note(alarms);
-            }
+        let told = cfg!(debug_assertions).then(|| self.told(state, actor));
+        let touched = self.act(state, actor, choice).touched;
+        if let Some((label, told)) = told {
+            let did = self.coarse(state, touched);
+            assert!(
+                told.covers(did),
+                "{label} touched {did:x?}, and told {told:x?}"
+            );
         }
         self.settle(state);
     }
@@ -600,11 +559,18 @@ impl System for Program {
             return self.general_done(state);
         }
         (0..self.tasks.len()).all(|task| {
+            let asleep = |step: Step| {
+                // Who exits under somebody who sleeps so leaves him the process.
+                let for_ever = matches!(step.wait, Wait::Uffd(..) | Wait::MmUsers(_));
+                for_ever && !step.wait.over(&state.m)
+            };
+            let exits = || {
+                self.stmt(state, task)
+                    .is_some_and(|stmt| stmt.op == Op::Exit)
+            };
             self.finished(state, task)
-                || state.m.tasks[task].busy()
-                    && self.next_step(state, task).is_some_and(|step| {
-                        matches!(step.wait, Wait::Uffd(..)) && !step.wait.over(&state.m)
-                    })
+                || (state.m.tasks[task].faults() || exits())
+                    && self.next_step(state, task).is_some_and(asleep)
         })
     }
 
@@ -632,6 +598,11 @@ impl System for Program {
         let Actor::Task(task) = self.actor(actor) else {
             return Mover::None;
         };
+        // The specification hears that the call was entered: whether a zap is under way makes a difference.
+        let enters = !state.m.tasks[task].busy();
+        if enters && matches!(self.stmt(state, task), Some(s) if matches!(s.op, Op::Hold { .. })) {
+            return Mover::None;
+        }
         self.next_step(state, task)
             .map_or(Mover::None, |step| mover(step.moves))
     }
@@ -642,6 +613,27 @@ impl System for Program {
                 .next_step(state, task)
                 .is_none_or(|step| step.wait != Wait::Nothing),
             _ => true,
+        }
+    }
+
+    fn survey(&self, state: &State, next: &mut [Option<cowherd_explore::Next>]) {
+        let s = &self.cfg.sizes;
+        let moves = s.cpus + s.ios;
+        for (actor, next) in next.iter_mut().enumerate().take(moves) {
+            *next = self.next(state, actor);
+        }
+        // Swap writes and drains wait for nothing and are no movers.
+        let now = cowherd_explore::Next {
+            mover: Mover::None,
+            blocks: true,
+        };
+        let (writes, drains) = next[moves..].split_at_mut(s.slots);
+        for (slot, next) in writes.iter_mut().enumerate() {
+            *next = state.m.writeback_pending(Slot(slot as u8)).then_some(now);
+        }
+        let filled = state.m.batches_filled(state.used);
+        for (cpu, next) in drains.iter_mut().enumerate() {
+            *next = (filled >> cpu & 1 == 1).then_some(now);
         }
     }
 
@@ -696,11 +688,84 @@ impl System for Program {
 }
 
 impl Program {
+    /// [`step`](System::step), and what it read and wrote.
+    pub fn traced_step(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Touch {
+        let step = self.describe(state, actor);
+        let wait = step.map_or(Wait::Nothing, |step| step.wait);
+        let shown = self.shown(state, actor);
+        let mut touched = self.act(state, actor, choice).touched;
+        touched.add(wait.touches());
+        if shown != self.shown(state, actor) {
+            touched.write(Touch::TASKS);
+        }
+        if matches!(shown, Some((_, _, true))) {
+            touched.read(Touch::TASKS);
+        }
+        touched.write(self.spec.tied(&state.ideal, touched.any));
+        self.settle(state);
+        touched
+    }
+
+    /// [`step`](System::step), and which rules it broke.
+    pub fn judged_step(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Vec<Alarm> {
+        let during = self.act(state, actor, choice).alarms;
+        let after = self.settle(state);
+        during.iter().chain(after.iter()).collect()
+    }
+
+    /// What others see of a task's place in its program: the statement, whether it uses the swap device, whether it exits.
+    fn shown(&self, state: &State, actor: usize) -> Option<(u8, [bool; 3], bool)> {
+        let Actor::Task(task) = self.actor(actor) else {
+            return None;
+        };
+        let now = state.m.tasks[task];
+        let exits = matches!(self.stmt(state, task), Some(stmt) if stmt.op == Op::Exit);
+        let uses = [now.fault.swaps_in(), now.call.frees_swap(), now.busy()];
+        Some((state.pc[task], uses, exits))
+    }
+
+    /// The label of an actor's next step, and what the reduction "commute" takes it to touch.
+    pub fn told(&self, state: &State, actor: usize) -> (&'static str, Footprint) {
+        let label = self.describe(state, actor).map_or("", |step| step.label);
+        (label, self.step_footprint(state, actor))
+    }
+
+    /// Takes an actor's next step, without what follows from it, and says what it touched.
+    fn act(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Done {
+        let env = match self.actor(actor) {
+            Actor::Task(task) => {
+                if self.rests(state, task) {
+                    self.pick(state, task, choice);
+                }
+                return self.step_task(state, task, choice);
+            }
+            env => env,
+        };
+        let (m, mut driver) = split(self, state, choice, None, None, None);
+        // Devices and drains run on no CPU of their own.
+        let who = Who {
+            cpu: Cpu(0),
+            mm: MmId(0),
+        };
+        let mut k = Kernel::new(m, &self.cfg, &mut driver, who);
+        match env {
+            Actor::Device(io) => device::step_io(&mut k, io),
+            Actor::SwapDevice(slot) => k.writeback_step(slot),
+            Actor::Drain(cpu) => k.lru_add_drain_cpu(cpu),
+            Actor::Task(_) => {}
+        }
+        let mut touched = k.touched();
+        touched.add(driver.touched);
+        let alarms = driver.alarms;
+        state.note(alarms);
+        Done { touched, alarms }
+    }
+
     /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's; the kernel's
     /// invariants and what every address would show are looked at.
-    fn settle(&self, state: &mut State) {
-        let used = state.m.in_use();
-        state.forget_freed(used);
+    fn settle(&self, state: &mut State) -> Alarms {
+        state.used = state.m.in_use();
+        state.forget_freed();
         if self.watches_frames {
             for pfn in state.start.iter_mut().flatten() {
                 if pfn.is_some_and(|pfn| state.m.frames[pfn.at()].is_free()) {
@@ -708,14 +773,16 @@ impl Program {
                 }
             }
         }
-        let mut alarms = crate::spec::Alarms::default();
-        for broken in cowherd_mm::invariants::broken(&state.m, &self.cfg).iter() {
-            alarms.broken(broken);
+        let mut alarms = Alarms::default();
+        let broken = cowherd_mm::invariants::broken_among(&state.m, &self.cfg, state.used);
+        if !broken.is_empty() {
+            broken.iter().for_each(|broken| alarms.broken(broken));
         }
         self.spec.settle(state, &mut alarms, self);
         state.note(alarms);
         if self.general.is_some() {
             self.forget(state);
         }
+        alarms
     }
 }

@@ -99,3 +99,45 @@ fn a_translation_may_outlive_a_page_that_was_lazily_freed() {
         "P0 in A { r0 = x; x = 5; } P1 in A { r0 = x; } kernel { reclaim(A:x); }",
     );
 }
+
+#[test]
+fn a_fork_that_fails_promises_its_child_nothing() {
+    fine(
+        NEW,
+        "fail oom; anon x = 1;",
+        "P0 in A { fork(C) { } } P1 in A { h0 = pin(x, FOLL_WRITE); }",
+    );
+}
+
+#[test]
+fn a_process_is_not_taken_down_while_somebody_accesses_its_memory() {
+    fine(
+        NEW,
+        "process B = fork(A); anon x = 1;",
+        "P0 in A { mem_write(B:x[0], 5); } P1 in B { exit(); }",
+    );
+    fine(
+        NEW,
+        "process B = fork(A); anon x uffd(missing);",
+        "P0 in A { process_vm_writev(B:x[0], 5); } P1 in B { exit(); }",
+    );
+    fine(
+        NEW,
+        "process B = fork(A); file s = 1; private x of s;",
+        "P0 in A { r0 = process_vm_readv(B:x[0]); } P1 in B { exit(); }",
+    );
+}
+
+#[test]
+fn a_page_may_be_filled_whatever_its_protection() {
+    fine(
+        NEW,
+        "anon x uffd(missing);",
+        "P0 in A { uffd_copy(x, 5); } P1 in A { mprotect(x, PROT_READ); }",
+    );
+    fine(
+        NEW,
+        "anon x uffd(missing);",
+        "P0 in A { uffd_copy(x, 5); } P1 in A { clear_refs(A); }",
+    );
+}

@@ -1,11 +1,12 @@
 //! Laws of every run, on random programs: packing is exact, the reductions and the number of workers change no verdict, and what
 //! a run asked for is all that it depends on.
 //!
-//! `COWHERD_LONG=N` runs N programs for each law, `COWHERD_SEED` others.
+//! `COWHERD_LONG=N` runs N programs for each law, `COWHERD_SEED` others; `COWHERD_MOST` leaves out those with more states.
 
 mod common;
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::examine::{flags, parse, profile, run};
@@ -20,7 +21,7 @@ use cowherd_model::program::Program;
 use cowherd_model::state::State;
 
 /// States of one program at most.
-const MOST: u64 = 8_000;
+static MOST: LazyLock<u64> = LazyLock::new(|| common::setting("COWHERD_MOST").unwrap_or(8_000));
 
 const KERNELS: [&str; 7] = [
     "v4.19",
@@ -75,7 +76,7 @@ fn verdict(report: &Report) -> (BTreeSet<Vec<u8>>, u64, bool, bool) {
 fn packing_is_exact() {
     all(150, |text, test, kernel| {
         for reductions in [Reductions::ALL, Reductions::NONE] {
-            let Some((program, report)) = run(test, kernel, reductions, 1, MOST) else {
+            let Some((program, report)) = run(test, kernel, reductions, 1, *MOST) else {
                 return false;
             };
             for (_, packed) in report.packed_states() {
@@ -91,7 +92,7 @@ fn packing_is_exact() {
 #[test]
 fn no_reduction_changes_a_verdict() {
     all(150, |text, test, kernel| {
-        let Some((_, full)) = run(test, kernel, Reductions::NONE, 1, 5 * MOST) else {
+        let Some((_, full)) = run(test, kernel, Reductions::NONE, 1, 5 * *MOST) else {
             return false;
         };
         for bits in 1..8 {
@@ -100,7 +101,7 @@ fn no_reduction_changes_a_verdict() {
                 movers: bits & 2 != 0,
                 commute: bits & 4 != 0,
             };
-            let Some((_, report)) = run(test, kernel, reductions, 1, 5 * MOST) else {
+            let Some((_, report)) = run(test, kernel, reductions, 1, 5 * *MOST) else {
                 panic!("more states with {reductions:?} on {}\n{text}", kernel.name);
             };
             assert_eq!(
@@ -117,10 +118,10 @@ fn no_reduction_changes_a_verdict() {
 #[test]
 fn the_naive_search_finds_the_same() {
     all(150, |text, test, kernel| {
-        let Some((program, report)) = run(test, kernel, Reductions::NONE, 1, MOST) else {
+        let Some((program, report)) = run(test, kernel, Reductions::NONE, 1, *MOST) else {
             return false;
         };
-        let naive = oracle(&program, 2 * MOST as usize).expect("as many states");
+        let naive = oracle(&program, 2 * *MOST as usize).expect("as many states");
         assert_eq!(report.states, naive.states, "on {}\n{text}", kernel.name);
         assert_eq!(report.levels, naive.levels, "on {}\n{text}", kernel.name);
         assert_eq!(flags(&report), naive.flags, "on {}\n{text}", kernel.name);
@@ -134,11 +135,11 @@ fn the_naive_search_finds_the_same() {
 #[test]
 fn any_number_of_workers_finds_the_same() {
     all(150, |text, test, kernel| {
-        let Some((_, one)) = run(test, kernel, Reductions::ALL, 1, MOST) else {
+        let Some((_, one)) = run(test, kernel, Reductions::ALL, 1, *MOST) else {
             return false;
         };
         for workers in [2, 4] {
-            let (_, more) = run(test, kernel, Reductions::ALL, workers, MOST).expect("as many");
+            let (_, more) = run(test, kernel, Reductions::ALL, workers, *MOST).expect("as many");
             assert_eq!(
                 (one.states, one.transitions, &one.levels, &one.outcomes),
                 (more.states, more.transitions, &more.levels, &more.outcomes),
@@ -158,7 +159,7 @@ fn any_number_of_workers_finds_the_same() {
 #[test]
 fn a_run_depends_on_no_feature_that_it_did_not_ask_for() {
     all(150, |text, test, kernel| {
-        let Some((program, report)) = run(test, kernel, Reductions::ALL, 1, MOST) else {
+        let Some((program, report)) = run(test, kernel, Reductions::ALL, 1, *MOST) else {
             return false;
         };
         let asked = program.cfg.consulted();
@@ -180,7 +181,7 @@ fn a_run_depends_on_no_feature_that_it_did_not_ask_for() {
         // All at once; and if that makes a difference, which one does.
         let same = |other: &Profile| {
             lower(test, other, true).is_ok()
-                && run(test, other, Reductions::ALL, 1, MOST).is_some_and(|(_, r)| {
+                && run(test, other, Reductions::ALL, 1, *MOST).is_some_and(|(_, r)| {
                     (r.states, r.transitions, &r.levels, verdict(&r))
                         == (
                             report.states,

@@ -117,7 +117,7 @@ fn a_file_that_the_kernel_does_not_have_is_an_answer() {
     ];
     let detected = detected(&Folder::new("no-file", &files));
     assert!(matches!(
-        found(&detected, Feature::SwapTable),
+        found(&detected, Feature::TlbFlushNested),
         Found::Absent(_)
     ));
 }

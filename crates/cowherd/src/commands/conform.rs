@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use cowherd_probe::live::judge::judge;
+use cowherd_probe::live::judge::{Verdict, judge};
 use cowherd_probe::live::machine::Machine;
 use cowherd_probe::live::{self, Options, Reach};
 use cowherd_probe::vm::held::{Held, Tested};
 use cowherd_probe::vm::{self, SessionEnd, table};
+use cowherd_report::html::conformance::{Bar, Conformance, Real, SCHEMA, Seen};
 
 use crate::cli::Conform;
 use crate::commands::{probe, vm as guest};
@@ -63,10 +64,50 @@ pub fn run(args: &Conform) -> Result<Exit, Failure> {
         let text = table::markdown("cowherd conform", &names, &kernels);
         fs::write(file, text).map_err(|e| Failure::file(file, &e))?;
     }
+    if let Some(file) = &args.json {
+        let text = serde_json::to_string_pretty(&conformance(&names, &kernels))
+            .map_err(|e| Failure::Machine(e.to_string()))?;
+        fs::write(file, text + "\n").map_err(|e| Failure::file(file, &e))?;
+    }
     if terminal::stopped() {
         return Ok(Exit::Undetermined);
     }
     Ok(guest::exit(&kernels))
+}
+
+/// What was seen, for the cells of the matrix. Tests that gave no result are left out, and so are conditions that cannot be told from
+/// outside.
+fn conformance(names: &[String], kernels: &[Held]) -> Conformance {
+    let mut results = Vec::new();
+    for kernel in kernels {
+        for (name, tested) in names.iter().zip(&kernel.tests) {
+            let Tested::Judged { judged, .. } = tested else {
+                continue;
+            };
+            let verdict = match judged.observed.as_str() {
+                "Never" => Seen::Never,
+                "Sometimes" => Seen::Sometimes,
+                "Always" => Seen::Always,
+                _ => continue,
+            };
+            let bars = judged.states.iter().map(|seen| Bar {
+                values: vec![seen.state.trim_end_matches(';').into()],
+                runs: seen.times.into(),
+            });
+            results.push(Real {
+                test: name.clone(),
+                kernel: kernel.release.clone(),
+                profile: kernel.profile.clone(),
+                verdict,
+                sound: judged.verdict != Verdict::Unsound,
+                histogram: bars.collect(),
+            });
+        }
+    }
+    Conformance {
+        schema: SCHEMA,
+        results,
+    }
 }
 
 /// Folders with a kernel, in the order of their names as releases: 5.10 is before 6.1, and 6.1 before 6.12.

@@ -114,7 +114,11 @@ fn nothing(
                 cowherd_report::style::grouped(run.states)
             )
         };
-        terminal::print(&text)?;
+        match format {
+            Telling::Story | Telling::Columns | Telling::Mermaid => terminal::print(&text)?,
+            // What is not for people to read stays empty.
+            _ => terminal::tell(&text),
+        }
     }
     Ok(if unknown {
         Exit::Undetermined

@@ -47,7 +47,7 @@ fn look_at<'a>(
     }
     let origins = get("Origin");
     let ours = |origin: &&str| here.iter().any(|h| *origin == format!("http://{h}"));
-    if !origins.iter().all(|origin| ours(origin)) {
+    if !origins.iter().all(ours) {
         return refuse("a page of another origin asks");
     }
     // Older browsers leave it out; those that send it say the truth. `none`: the user typed the address.

@@ -177,6 +177,11 @@ impl Browser {
         }
     }
 
+    /// Makes the window so large.
+    pub fn resize(&self, width: u32, height: u32) {
+        self.post("/window/rect", json!({ "width": width, "height": height }));
+    }
+
     /// What the page prefers.
     pub fn prefer(&self, scheme: Scheme) {
         let value = format!("{scheme:?}").to_lowercase();

@@ -37,7 +37,9 @@ fn the_matrix_is_filtered_and_leads_to_witnesses() {
     let index = site.join("index.html");
     browser.open_file(&index, "");
     axe::check(&browser, "the matrix");
+    browser.resize(1000, 760);
     bless(&browser.screenshot("matrix"), "matrix.png");
+    browser.resize(1280, 800);
     let shown = || {
         browser.text(
         "return [...document.querySelectorAll('tr[data-name]')].filter((r) => r.offsetParent).map((r) => r.dataset.name).join(' ')",

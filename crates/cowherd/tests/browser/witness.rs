@@ -104,7 +104,9 @@ fn the_mails_witness_is_stepped_to_the_end() {
                     .contains("nobody maps it")
             );
             see("the lost write");
+            browser.resize(1120, 760);
             bless(&browser.screenshot("witness"), "witness.png");
+            browser.resize(1280, 800);
         }
     }
     let expected = [
@@ -119,7 +121,7 @@ fn the_mails_witness_is_stepped_to_the_end() {
     for part in [
         "the device writes x[0]=7 into page 1",
         "copies page 1 to page 2",
-        "A:x is another page since, page 2, which holds x[0]=0",
+        "Since then A:x is page 2, which holds A:x[0]=0",
     ] {
         assert!(why.contains(part), "{why}");
     }

@@ -65,11 +65,11 @@ impl GupFast {
             Begin { want, then } => {
                 let pin = want.hold == Hold::Pin;
                 if pin && k.has(F::HasPinned) {
-                    k.mm_mut(want.mm).has_pinned = true;
+                    k.tables_mut(want.mm).has_pinned = true;
                 }
                 let mut seq = Count(0);
                 if pin && k.has(F::ForkWpseq) {
-                    seq = k.mm(want.mm).wp_seq;
+                    seq = k.tables(want.mm).wp_seq;
                     if seq.0 & 1 == 1 {
                         return get_user_pages(want, then);
                     }
@@ -115,7 +115,7 @@ impl GupFast {
                 finish(k, want, then, seq, e)
             }
             CheckSeq { want, then, seq, e } => {
-                if k.mm(want.mm).wp_seq != seq {
+                if k.tables(want.mm).wp_seq != seq {
                     return go(Undo { want, then, e });
                 }
                 then.got(k, want, e.pfn)

@@ -7,6 +7,7 @@
 
 use crate::feature::Feature as F;
 use crate::gup::{Then, Want, must_unshare, writes};
+use crate::ids::*;
 use crate::kernel::{Kernel, View};
 use crate::machine::Hold;
 use crate::memory::fault::{Fault, FaultCx, FaultKind, FaultLock, FaultResult};
@@ -48,10 +49,21 @@ impl GupSlow {
         }
     }
 
+    /// Is this on behalf of somebody outside, for this process's memory?
+    pub fn is_remote(self, mm: MmId) -> bool {
+        let (Begin { want, then } | Follow { want, then, .. }) = self;
+        want.mm == mm && matches!(then, Then::Remote { .. })
+    }
+
     /// Takes the next step.
     pub fn step(self, k: &mut Kernel) -> Next {
         match self {
             Begin { want, then } => {
+                if matches!(then, Then::Remote { .. }) && !k.mmget_not_zero(want.mm) {
+                    return Next::Return {
+                        result: Err(Errno::Efault),
+                    };
+                }
                 k.mmap_read_lock(want.mm);
                 if matches!(then, Then::Remote { .. }) {
                     k.event(Event::RemoteBegin {
@@ -61,7 +73,7 @@ impl GupSlow {
                 }
                 if want.hold == Hold::Pin && k.has(F::HasPinned) {
                     // Only fork and clear_refs look, and both hold mmap_lock for write (since 5.11).
-                    k.mm_mut(want.mm).has_pinned = true;
+                    k.tables_mut(want.mm).has_pinned = true;
                 }
                 go(Follow {
                     want,

@@ -6,7 +6,7 @@ use crate::ids::*;
 use crate::kernel::{Kernel, View};
 use crate::machine::{Hold, Holder};
 use crate::packed;
-use crate::step::{Step, Touch, Wait, step};
+use crate::step::{Step, Wait, step};
 use crate::task::{Call, Errno, Next};
 use crate::world::{Access as Kind, Event};
 
@@ -26,7 +26,7 @@ use HolderCall::*;
 
 /// GUP has the page: the holder keeps it.
 pub fn got(k: &mut Kernel, want: Want, holder: HoldId, pfn: Pfn) -> Next {
-    k.machine_mut(Touch::holder(holder)).holders[holder.at()] = Holder {
+    *k.holder_mut(holder) = Holder {
         page: Some(pfn),
         hold: want.hold,
         write: want.write,
@@ -72,7 +72,7 @@ impl HolderCall {
     /// Takes the next step.
     pub fn step(self, k: &mut Kernel) -> Next {
         let (Access { holder, .. } | Dirty { holder } | Drop { holder }) = self;
-        let held = k.machine_mut(Touch::holder(holder)).holders[holder.at()];
+        let held = *k.holder(holder);
         let Some(pfn) = held.page else {
             return Next::Return {
                 result: Err(Errno::Ebadf),
@@ -80,8 +80,7 @@ impl HolderCall {
         };
         match self {
             Access { store, .. } => {
-                k.world
-                    .held_access(holder, pfn, if store { Kind::Store } else { Kind::Load });
+                k.held_access(holder, pfn, if store { Kind::Store } else { Kind::Load });
                 Next::Return { result: Ok(()) }
             }
             Dirty { .. } => {
@@ -93,7 +92,7 @@ impl HolderCall {
                 }
             }
             Drop { .. } => {
-                k.machine_mut(Touch::holder(holder)).holders[holder.at()].page = None;
+                k.holder_mut(holder).page = None;
                 k.event(Event::Released { holder });
                 k.release(pfn, held.hold);
                 Next::Return { result: Ok(()) }

@@ -187,7 +187,7 @@ impl Ksm {
                 let Some(pfn) = found else {
                     return go(Put { i, rest });
                 };
-                if pfn == i.pfn || !k.world.same(i.pfn, pfn) {
+                if pfn == i.pfn || !k.pages_identical(i.pfn, pfn) {
                     return go(PutTree { i, tree: pfn, rest });
                 }
                 let tree = Item { at: tree, pfn };
@@ -308,8 +308,8 @@ fn search(k: &mut Kernel, i: Item, rest: Rest) -> Next {
     let mut found = [Pfn::ZERO; MAX_FRAMES];
     let mut n = 0;
     for pfn in (1..k.cfg.sizes.frames as u8).map(Pfn) {
-        let page = k.machine().frames[pfn.at()];
-        if page.kind == PageKind::Ksm && !page.frozen && k.world.same(i.pfn, pfn) {
+        let page = *k.page(pfn);
+        if page.kind == PageKind::Ksm && !page.frozen && k.pages_identical(i.pfn, pfn) {
             found[n] = pfn;
             n += 1;
         }

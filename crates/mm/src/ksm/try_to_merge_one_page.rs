@@ -19,6 +19,7 @@ use crate::page::PageKind;
 use crate::pgtable::Present;
 use crate::rmap::Rmap;
 use crate::step::{Step, Wait, step};
+use crate::touch::Touch;
 use crate::world::Broken;
 
 packed! {
@@ -164,7 +165,7 @@ impl TryToMerge {
                 unlock_over(k, i, None, true)
             }
             Compare { i, kpage, orig } => {
-                if k.has(F::KsmCompare) && !k.world.same(i.pfn, kpage) {
+                if k.has(F::KsmCompare) && !k.pages_identical(i.pfn, kpage) {
                     return unlock_over(k, i, Some(kpage), false);
                 }
                 Merging::On(Replace { i, kpage, orig })
@@ -228,7 +229,7 @@ fn clear_pte(k: &mut Kernel, i: Item, kpage: Option<Pfn>) -> Merging {
         k.unlock_ptl(i.at.mm);
         return unlock_over(k, i, kpage, false);
     };
-    let pending = k.mm(i.at.mm).flush_pending.0 > 0 && k.has(F::KsmTlbPending);
+    let pending = k.tables(i.at.mm).flush_pending.0 > 0 && k.has(F::KsmTlbPending);
     let writable = orig.writable() || orig.dirty;
     if !writable && !pending && !k.anon_exclusive(i.pfn) {
         k.unlock_ptl(i.at.mm);
@@ -295,7 +296,7 @@ fn replace(k: &mut Kernel, i: Item, kpage: Pfn, orig: Present) -> Merging {
 
 /// Is a page writable somewhere that must not be?
 fn mapped_writable(k: &mut Kernel, pfn: Pfn) -> bool {
-    k.machine()
+    k.machine(Touch::PTES)
         .ptes
         .iter()
         .flatten()

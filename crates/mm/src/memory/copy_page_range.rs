@@ -143,7 +143,7 @@ impl Fork {
                 cell,
             } => {
                 let e = present(k, va);
-                k.world.copy(e.pfn, new, cell);
+                k.copy_cell(e.pfn, new, cell);
                 let next = Cell(cell.0 + 1);
                 go(if next.0 < k.cfg.sizes.cells {
                     EarlyCopy {
@@ -235,6 +235,7 @@ fn begin(k: &mut Kernel, child: MmId) -> Next {
     k.mmap_write_lock(parent);
     k.event(Event::ForkBegin { parent, child });
     let root = k.mm(parent).root;
+    k.tables_mut(child);
     let mm = k.mm_mut(child);
     mm.alive = true;
     mm.root = root;
@@ -275,7 +276,7 @@ fn next_vma(k: &mut Kernel, child: MmId, from: u8) -> Next {
     while let Some(va) = next_mapped(k, from) {
         let vma = *k.vma(parent, va);
         // An empty PTE says something only while nobody holds its lock: reclaim and migration clear it for a moment.
-        let empty = k.pte(parent, va) == Pte::None && !k.mm(parent).ptl;
+        let empty = k.pte(parent, va) == Pte::None && !k.tables(parent).ptl;
         if !vma.dontfork && !vma.wipeonfork && !empty {
             return go(if k.has(F::ForkWpseq) {
                 SeqBegin { child, va }
@@ -289,7 +290,7 @@ fn next_vma(k: &mut Kernel, child: MmId, from: u8) -> Next {
 }
 
 fn bump_seq(k: &mut Kernel, mm: MmId) {
-    let seq = &mut k.mm_mut(mm).wp_seq;
+    let seq = &mut k.tables_mut(mm).wp_seq;
     seq.0 = (seq.0 + 1) % 16;
 }
 
@@ -387,7 +388,11 @@ fn fail(k: &mut Kernel, child: MmId) -> Next {
     let parent = k.who.mm;
     k.unlock_ptl(parent);
     k.unlock_ptl(child);
+    if k.has(F::ForkWpseq) {
+        bump_seq(k, parent);
+    }
     k.flush_tlb_mm(parent);
+    k.event(Event::ForkFailed { parent, child });
     k.event(Event::ForkEnd { parent, child });
     k.mmap_write_unlock(child);
     k.mmap_write_unlock(parent);

@@ -37,7 +37,7 @@ impl DoAnonymousPage {
     }
 
     /// The description of the next step.
-    pub fn describe(&self, _v: &View) -> Step {
+    pub fn describe(&self, v: &View) -> Step {
         match *self {
             MapShared { f } => step("map zero page", "do_anonymous_page")
                 .under("PTL")
@@ -45,7 +45,9 @@ impl DoAnonymousPage {
             MapNew { f, .. } => step("map new page", "do_anonymous_page")
                 .under("PTL")
                 .waits(Wait::Ptl(f.mm)),
-            Alloc { .. } => step("allocate", "do_anonymous_page").private(),
+            // What it drops if there is no memory is no right mover's; and a frame that is freed before may be the one.
+            Alloc { .. } if v.cfg.fails.oom => step("allocate", "do_anonymous_page"),
+            Alloc { .. } => step("allocate", "do_anonymous_page").right(),
             CopyFile { .. } => step("copy from page cache", "do_cow_fault"),
         }
     }
@@ -67,14 +69,14 @@ impl DoAnonymousPage {
                         },
                     };
                 }
-                k.world.zero(new);
+                k.clear_page(new);
                 Fault::Anonymous {
                     p: MapNew { f, new },
                 }
             }
             CopyFile { f, new, cell } => {
                 let file = k.vma(f.mm, f.va).file.expect("do_cow_fault without a file");
-                k.world.copy(file, new, cell);
+                k.copy_cell(file, new, cell);
                 let next = Cell(cell.0 + 1);
                 let p = if next.0 < k.cfg.sizes.cells {
                     CopyFile { f, new, cell: next }

@@ -14,7 +14,7 @@
 //! | 5.18 | `swapin_refcount` | the slot count drops first; write faults: reference count 1 |
 //! | 5.19 | `swp_exclusive` | the bit in the swap PTE, or reference count 1; not under writeback to a stable-writes device |
 //! | by 6.12 | `swapin_ro_w` | as before, and read faults map writable too |
-//! | 7.0 | `free_after_map` | as before, decided in the swap cache; the slot count drops once the page is mapped |
+//! | 7.0 | `free_after_map` | as before, decided in the swap cache; then the slot count drops, and once the PTE is set the page may leave the cache |
 
 use crate::feature::Feature as F;
 use crate::ids::*;
@@ -60,7 +60,9 @@ packed! {
         Decide { f: FaultCx, orig: SwapPte, got: Got },
         /// SI14: sets PTE, mapcount and flag.
         SetPte { f: FaultCx, orig: SwapPte, got: Got, map: Map },
-        /// SI15: drops the slot count after the mapping (up to 5.17, and from 7.0).
+        /// SI15: drops the slot count after the decision and before the PTE is set (from 7.0).
+        PutSlotMid { f: FaultCx, orig: SwapPte, got: Got, map: Map },
+        /// SI15: drops the slot count after the mapping (up to 5.17).
         PutSlotLast { f: FaultCx, slot: Slot, got: Got, map: Map },
         /// SI16: tries to leave the swap cache after the mapping (up to 5.17, and from 7.0).
         FreeSwapLast { f: FaultCx, got: Got, map: Map, slot: Slot },
@@ -135,7 +137,8 @@ impl DoSwapPage {
             FreeSwapFirst { .. } => step("SI12", "folio_free_swap").under(BOTH),
             Decide { .. } => step("SI13", "do_swap_page").under(BOTH),
             SetPte { .. } => step("SI14", "set_pte_at").under(BOTH),
-            PutSlotLast { .. } => step("SI15", "folio_put_swap").under(BOTH),
+            PutSlotMid { .. } => step("SI15", "folio_put_swap").under(BOTH),
+            PutSlotLast { .. } => step("SI15", "swap_free").under(BOTH),
             FreeSwapLast { .. } => step("SI16", "folio_free_swap").under(BOTH),
             Unlock { .. } => step("SI17", "do_swap_page").under(BOTH),
         }
@@ -190,7 +193,7 @@ impl DoSwapPage {
                 };
                 k.page_mut(pfn).locked = true;
                 k.folio_add_lru(pfn);
-                k.world.swap_read(orig.slot, pfn);
+                k.swap_read(orig.slot, pfn);
                 got(
                     k,
                     f,
@@ -207,7 +210,7 @@ impl DoSwapPage {
                     k.unlock_page(pfn);
                     return si(LockFolio { f, orig, pfn });
                 }
-                k.world.swap_read(orig.slot, pfn);
+                k.swap_read(orig.slot, pfn);
                 k.page_mut(pfn).uptodate = true;
                 k.unlock_page(pfn);
                 si(LockFolio { f, orig, pfn })
@@ -235,7 +238,7 @@ impl DoSwapPage {
                 new,
                 cell,
             } => {
-                k.world.copy(pfn, new, cell);
+                k.copy_cell(pfn, new, cell);
                 let next = Cell(cell.0 + 1);
                 if next.0 < k.cfg.sizes.cells {
                     return si(KsmCopy {
@@ -292,24 +295,25 @@ impl DoSwapPage {
             }
             Decide { f, orig, got } => {
                 let map = decide(k, f, orig, got);
+                si(if k.has(F::FreeAfterMap) {
+                    PutSlotMid { f, orig, got, map }
+                } else {
+                    SetPte { f, orig, got, map }
+                })
+            }
+            PutSlotMid { f, orig, got, map } => {
+                k.put_slot(orig.slot);
                 si(SetPte { f, orig, got, map })
             }
             SetPte { f, orig, got, map } => {
                 set_pte(k, f, orig, got, map);
-                si(if k.has(F::SwapinRefcount) && !k.has(F::FreeAfterMap) {
-                    Unlock {
-                        f,
-                        got,
-                        map,
-                        slot: orig.slot,
-                    }
+                let slot = orig.slot;
+                si(if !k.has(F::SwapinRefcount) {
+                    PutSlotLast { f, slot, got, map }
+                } else if k.has(F::FreeAfterMap) && should_try_to_free_swap(k, f, got) {
+                    FreeSwapLast { f, got, map, slot }
                 } else {
-                    PutSlotLast {
-                        f,
-                        slot: orig.slot,
-                        got,
-                        map,
-                    }
+                    Unlock { f, got, map, slot }
                 })
             }
             PutSlotLast { f, slot, got, map } => {

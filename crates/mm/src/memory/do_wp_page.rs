@@ -61,7 +61,7 @@ pub fn enter(k: &mut Kernel, f: FaultCx, orig: Present) -> Fault {
             return Fault::userfault(k, f);
         }
         // A write-protection that was not flushed yet may leave writable translations behind.
-        if vma.uffd_wp && k.mm(f.mm).flush_pending.0 > 0 && k.has(F::UffdwpFlush) {
+        if vma.uffd_wp && k.tables(f.mm).flush_pending.0 > 0 && k.has(F::UffdwpFlush) {
             k.flush_tlb_page(f.mm, f.va);
         }
     }

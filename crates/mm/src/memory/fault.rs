@@ -142,7 +142,7 @@ impl Fault {
     pub fn over(k: &mut Kernel, f: FaultCx, result: FaultResult) -> Fault {
         match f.lock {
             FaultLock::Mmap => k.mmap_read_unlock(f.mm),
-            FaultLock::Vma => k.vma_mut(f.mm, f.va).readers.0 -= 1,
+            FaultLock::Vma => k.vma_read_unlock(f.mm, f.va),
             FaultLock::Callers | FaultLock::Kept => {}
         }
         Fault::Over { result }
@@ -203,31 +203,35 @@ impl Fault {
         }
     }
 
+    /// The paths of a fault, each with its steps.
+    const PATHS: [(&'static str, &'static [&'static str]); 6] = [
+        ("Fault", &["Entry", "Present", "MigrationWait", "Userfault"]),
+        ("DoAnonymousPage", DoAnonymousPage::VARIANTS),
+        ("DoWpPage", DoWpPage::VARIANTS),
+        ("WpPageCopy", WpPageCopy::VARIANTS),
+        ("DoSwapPage", DoSwapPage::VARIANTS),
+        ("DoNumaPage", crate::numa::DoNumaPage::VARIANTS),
+    ];
+
     /// Every step of every fault: the path and the step's name.
     pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
-        let paths: [(&'static str, &[&'static str]); 6] = [
-            ("Fault", &["Entry", "Present", "MigrationWait", "Userfault"]),
-            ("DoAnonymousPage", DoAnonymousPage::VARIANTS),
-            ("DoWpPage", DoWpPage::VARIANTS),
-            ("WpPageCopy", WpPageCopy::VARIANTS),
-            ("DoSwapPage", DoSwapPage::VARIANTS),
-            ("DoNumaPage", crate::numa::DoNumaPage::VARIANTS),
-        ];
-        paths
-            .into_iter()
-            .flat_map(|(path, steps)| steps.iter().map(move |step| (path, *step)))
+        let paths = Fault::PATHS.into_iter();
+        paths.flat_map(|(path, steps)| steps.iter().map(move |step| (path, *step)))
     }
 
-    /// The path and the name of the next step.
-    pub fn step_name(&self) -> (&'static str, &'static str) {
-        match self {
-            Fault::Anonymous { p } => ("DoAnonymousPage", p.variant()),
-            Fault::Wp { p } => ("DoWpPage", p.variant()),
-            Fault::Copy { p } => ("WpPageCopy", p.variant()),
-            Fault::SwapIn { p } => ("DoSwapPage", p.variant()),
-            Fault::Numa { p } => ("DoNumaPage", p.variant()),
-            other => ("Fault", other.variant()),
-        }
+    /// The number of the next step, in the order of [`steps`](Fault::steps).
+    pub fn step_number(&self) -> usize {
+        let (path, step) = match self {
+            Fault::Anonymous { p } => (1, p.number()),
+            Fault::Wp { p } => (2, p.number()),
+            Fault::Copy { p } => (3, p.number()),
+            Fault::SwapIn { p } => (4, p.number()),
+            Fault::Numa { p } => (5, p.number()),
+            // Behind `Idle`.
+            own => (0, own.number() - 1),
+        };
+        let before = &Fault::PATHS[..path];
+        before.iter().map(|(_, steps)| steps.len()).sum::<usize>() + step
     }
 
     /// Is this a swap-in that got hold of the swap device?
@@ -243,7 +247,7 @@ impl Fault {
                     result: FaultResult::Sigbus,
                 };
             }
-            FaultLock::Vma => k.vma_mut(f.mm, f.va).readers.0 -= 1,
+            FaultLock::Vma => k.vma_read_unlock(f.mm, f.va),
             FaultLock::Mmap | FaultLock::Callers => k.mmap_read_unlock(f.mm),
         }
         Fault::Userfault { f }
@@ -264,7 +268,7 @@ impl FaultLock {
 fn entry(k: &mut Kernel, f: FaultCx) -> Fault {
     match f.lock {
         FaultLock::Mmap => k.mmap_read_lock(f.mm),
-        FaultLock::Vma => k.vma_mut(f.mm, f.va).readers.0 += 1,
+        FaultLock::Vma => k.vma_read_lock(f.mm, f.va),
         FaultLock::Callers | FaultLock::Kept => {}
     }
     let vma = *k.vma(f.mm, f.va);

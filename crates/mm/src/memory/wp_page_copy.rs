@@ -71,7 +71,7 @@ impl WpPageCopy {
                     return Fault::over(k, f, FaultResult::Oom);
                 };
                 if orig.pfn.is_zero() {
-                    k.world.zero(new);
+                    k.clear_page(new);
                     return copy(Clear { f, orig, new });
                 }
                 copy(CopyCell {
@@ -82,7 +82,7 @@ impl WpPageCopy {
                 })
             }
             CopyCell { f, orig, new, cell } => {
-                k.world.copy(orig.pfn, new, cell);
+                k.copy_cell(orig.pfn, new, cell);
                 let next = Cell(cell.0 + 1);
                 copy(if next.0 < k.cfg.sizes.cells {
                     CopyCell {

@@ -99,7 +99,8 @@ impl Zap {
         match *self {
             Begin { by, .. } => step("ZP0", by.function()).under(by.lock()).waits(match by {
                 ZapFor::Munmap => Wait::MmapWrite(mm),
-                ZapFor::Dontneed | ZapFor::Exit => Wait::MmapRead(mm),
+                ZapFor::Dontneed => Wait::MmapRead(mm),
+                ZapFor::Exit => Wait::MmUsers(mm),
             }),
             LockVma { va, by } => step("ZP0 VMA", "vma_start_write")
                 .under(by.lock())

@@ -221,7 +221,7 @@ impl Migrate {
                 go(Copy { m, cell: Cell(0) })
             }
             Copy { m, cell } => {
-                k.world.copy(m.src, m.dst, cell);
+                k.copy_cell(m.src, m.dst, cell);
                 let next = Cell(cell.0 + 1);
                 let cached = k.page(m.src).swap.is_some();
                 go(if next.0 < k.cfg.sizes.cells {

@@ -6,6 +6,7 @@ use crate::feature::Feature as F;
 use crate::ids::*;
 use crate::kernel::Kernel;
 use crate::page::{Home, PageKind};
+use crate::touch::Touch;
 use crate::world::Broken;
 
 /// Is the page that is being mapped known to be exclusive? `RMAP_EXCLUSIVE`.
@@ -50,7 +51,7 @@ impl Kernel<'_> {
     /// An anonymous page may be mapped in any process of the family at the address with its index; a KSM page anywhere.
     pub fn rmap_sites(&mut self, pfn: Pfn) -> impl Iterator<Item = (MmId, Va)> + use<> {
         let sizes = self.cfg.sizes;
-        let m = self.machine();
+        let m = self.machine(Touch::page(pfn) | Touch::MMS | Touch::VMAS);
         let page = m.frames[pfn.at()];
         let mut sites = [None; MAX_MMS * MAX_PAGES];
         for mm in (0..sizes.mms as u8)
@@ -79,9 +80,8 @@ impl Kernel<'_> {
     /// The first mapping of `pfn` by a present PTE at or after `from` in the order of the walk.
     pub fn next_mapping(&mut self, pfn: Pfn, from: usize) -> Option<(MmId, Va)> {
         let sites = self.rmap_sites(pfn);
-        let ptes = self.machine().ptes;
         sites
             .filter(|(mm, va)| mm.at() * MAX_PAGES + va.at() >= from)
-            .find(|(mm, va)| ptes[mm.at()][va.at()].normal_page() == Some(pfn))
+            .find(|&(mm, va)| self.pte(mm, va).normal_page() == Some(pfn))
     }
 }

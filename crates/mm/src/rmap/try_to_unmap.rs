@@ -9,7 +9,7 @@ use crate::ids::*;
 use crate::kernel::{Kernel, View};
 use crate::packed;
 use crate::pgtable::{Present, Pte, SwapPte};
-use crate::step::{Step, Touch, Wait, step};
+use crate::step::{Step, Wait, step};
 use crate::tlb::TlbBatch;
 use crate::world::Event;
 
@@ -194,7 +194,7 @@ pub fn defer_flush(k: &mut Kernel, mm: MmId, at: Va, old: Present, batch: &mut T
     }
     batch.pending = true;
     batch.writable |= old.dirty;
-    k.machine_mut(Touch::mm(mm)).mms[mm.at()].flush_batched = true;
+    k.tables_mut(mm).flush_batched = true;
 }
 
 /// A lazily freed page is discarded if it is clean and (`madvfree_refs`) nobody else holds it; else the PTE comes back, and

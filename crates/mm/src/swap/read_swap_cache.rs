@@ -54,7 +54,7 @@ impl Kernel<'_> {
     /// `end_swap_bio_read`: uptodate unless the read failed; unlocked.
     pub fn end_swap_read(&mut self, slot: Slot, pfn: Pfn) {
         if !self.fails(self.cfg.fails.io_error) {
-            self.world.swap_read(slot, pfn);
+            self.swap_read(slot, pfn);
             self.page_mut(pfn).uptodate = true;
         }
         self.unlock_page(pfn);

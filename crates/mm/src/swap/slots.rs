@@ -13,7 +13,7 @@
 use crate::feature::Feature as F;
 use crate::ids::*;
 use crate::kernel::Kernel;
-use crate::step::Touch;
+use crate::touch::Touch;
 use crate::world::Broken;
 
 impl Kernel<'_> {
@@ -24,7 +24,7 @@ impl Kernel<'_> {
         }
         let slots = self.cfg.sizes.slots;
         let swapoff = self.has(F::SwapoffNoSlots);
-        let m = self.machine_mut(Touch::FREE_SLOTS);
+        let m = self.machine(Touch::SLOTS | Touch::SWAP_DEVICE);
         if m.swap_off && swapoff {
             return None;
         }

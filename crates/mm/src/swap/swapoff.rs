@@ -23,9 +23,10 @@ use crate::kernel::{Kernel, View};
 use crate::packed;
 use crate::pgtable::{Present, Pte, SwapPte};
 use crate::rmap::Rmap;
-use crate::step::{Step, Touch, Wait, step};
+use crate::step::{Step, Wait, step};
 use crate::swap::read_swap_cache::SwapRead;
 use crate::task::{Call, Errno, Next};
+use crate::touch::Touch;
 use crate::world::Broken;
 
 packed! {
@@ -144,7 +145,7 @@ impl Swapoff {
     pub fn step(self, k: &mut Kernel) -> Next {
         match self {
             Begin => {
-                let m = k.machine_mut(Touch::FREE_SLOTS);
+                let m = k.machine_mut(Touch::SWAP_DEVICE);
                 if m.swap_off {
                     // Nobody finds the device in the list any more.
                     return Next::Return {
@@ -190,7 +191,7 @@ impl Swapoff {
             }
             Writeback { u, pfn } => might_need_to_copy(k, u, pfn),
             KsmCopy { u, pfn, new, cell } => {
-                k.world.copy(pfn, new, cell);
+                k.copy_cell(pfn, new, cell);
                 let next = Cell(cell.0 + 1);
                 go(if next.0 < k.cfg.sizes.cells {
                     KsmCopy {
@@ -251,7 +252,7 @@ impl Swapoff {
                 go(Free)
             }
             Free => {
-                k.machine_mut(Touch::FREE_SLOTS).swap_gone = true;
+                k.machine_mut(Touch::SWAP_DEVICE).swap_gone = true;
                 Next::Return { result: Ok(()) }
             }
         }
@@ -268,7 +269,7 @@ impl Kernel<'_> {
     /// `mmget_not_zero`: is the process there, and not about to go?
     pub fn mmget_not_zero(&mut self, mm: MmId) -> bool {
         let cpu_mm = self.cfg.cpu_mm;
-        let m = self.machine();
+        let m = self.machine(Touch::mm(mm) | Touch::TASKS);
         let exiting = |cpu: usize| {
             cpu_mm[cpu] == Some(mm) && matches!(m.tasks[cpu].call, Call::Zap { p } if p.is_exit())
         };
@@ -326,7 +327,7 @@ fn in_use(k: &mut Kernel) -> Option<Slot> {
 /// Out of memory: the device is put back where slots are allocated from.
 fn failed(k: &mut Kernel, mm: MmId) -> Next {
     k.mmap_read_unlock(mm);
-    k.machine_mut(Touch::FREE_SLOTS).swap_off = false;
+    k.machine_mut(Touch::SWAP_DEVICE).swap_off = false;
     Next::Return {
         result: Err(Errno::Enomem),
     }

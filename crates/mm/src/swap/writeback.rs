@@ -29,14 +29,14 @@ impl Kernel<'_> {
             return self.end_writeback(pfn, slot);
         }
         let cell = writing.nth(self.choose(writing.len() as u8));
-        self.world.swap_write(pfn, slot, cell);
+        self.swap_write(pfn, slot, cell);
         self.slot_mut(slot).writing = writing.without(cell);
     }
 
     /// The whole write at once: what a synchronous device does while its submitter waits.
     pub fn writeback_now(&mut self, pfn: Pfn, slot: Slot) {
         for cell in Cells::first(self.cfg.sizes.cells).iter() {
-            self.world.swap_write(pfn, slot, cell);
+            self.swap_write(pfn, slot, cell);
         }
         self.slot_mut(slot).writing = Cells::NONE;
         self.end_writeback(pfn, slot);
@@ -46,14 +46,14 @@ impl Kernel<'_> {
         if self.cfg.swap.stable_writes {
             let torn = Cells::first(self.cfg.sizes.cells)
                 .iter()
-                .any(|cell| !self.world.same_as_slot(pfn, slot, cell));
+                .any(|cell| !self.same_as_slot(pfn, slot, cell));
             if torn {
                 self.broken(Broken::TornWriteback);
             }
         }
         if self.fails(self.cfg.fails.io_error) {
             // end_swap_bio_write(): the page stays, dirty; the slot holds garbage that nobody will read.
-            self.world.swap_garble(slot);
+            self.swap_garble(slot);
             self.page_mut(pfn).dirty = true;
         }
         self.page_mut(pfn).writeback = false;

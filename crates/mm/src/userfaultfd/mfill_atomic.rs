@@ -149,7 +149,7 @@ fn install(k: &mut Kernel, mm: MmId, va: Va, with: Fill, new: Option<Pfn>) -> Ne
     };
     k.set_pte(mm, va, e.pte());
     if let Some(new) = new {
-        k.world.access(mm, va, new, Access::Store);
+        k.access(mm, va, new, Access::Store);
     }
     k.unlock_ptl(mm);
     done(k, mm, Ok(()))

@@ -17,6 +17,7 @@ use crate::rmap::try_to_unmap::{TryToUnmap, Unmapping};
 use crate::step::{Step, Wait, step};
 use crate::task::{Call, Errno, Next};
 use crate::tlb::TlbBatch;
+use crate::touch::Touch;
 use crate::world::Broken;
 
 packed! {
@@ -278,7 +279,8 @@ fn go(p: Shrink) -> Next {
 pub fn isolate(k: &mut Kernel, mm: MmId, va: Va) -> Option<Pfn> {
     let home = k.home(mm, va);
     let frames = k.cfg.sizes.frames;
-    let m = k.machine();
+    // A page that comes up meanwhile was allocated, or read from swap.
+    let m = k.machine(Touch::pte(mm, va) | Touch::PAGES | Touch::FREE_FRAMES);
     let slot = m.ptes[mm.at()][va.at()].swap().map(|e| e.slot);
     let mapped = m.ptes[mm.at()][va.at()].normal_page();
     let ours = |pfn: &Pfn| {

@@ -495,6 +495,7 @@ impl Program {
         s.m.pack_roots(&self.cfg.sizes, &self.start.m, &mut w, &mut names);
         s.m.pack_memory(
             &self.cfg.sizes,
+            s.m.in_use(),
             &mut w,
             &mut names,
             |_, _| {},

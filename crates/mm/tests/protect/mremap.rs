@@ -55,9 +55,8 @@ fn no_store_is_lost_on_the_way() {
             assert!(!lost(&runs), "{kernel}");
         }
     }
-    // CVE-2018-18281 (B23), with migration in the place of truncation.
-    let mutant = racing(without(v6_1(), &[F::MremapFlush]), migrate);
-    assert!(lost(&mutant), "{:?}", mutant.found);
+    // CVE-2018-18281 (B23) was about clean PTEs: a dirty one was flushed in time before that, too.
+    assert!(!lost(&racing(without(v6_1(), &[F::MremapFlush]), migrate)));
 }
 
 #[test]

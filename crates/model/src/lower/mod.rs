@@ -172,6 +172,7 @@ fn lower_for(
         initial: Vec::new(),
         regs: l.regs,
         refusals: l.refusals,
+        taken: Default::default(),
         watches_frames: false,
         watches_traps: false,
         naming: if symmetry {
@@ -211,7 +212,8 @@ fn lower_for(
         crew.prepare(&mut program);
     }
     for state in &mut program.initial {
-        state.forget_freed(state.m.in_use());
+        state.used = state.m.in_use();
+        state.forget_freed();
         state.ideal = program.spec.initial(state);
     }
     Ok(program)

@@ -44,8 +44,6 @@ pub struct Predictor {
     ends: Vec<Vec<u8>>,
     /// States of one turn at most.
     limit: usize,
-    /// Steps of the mm that turns have taken, if wanted.
-    pub reached: std::cell::RefCell<Option<BTreeSet<(&'static str, &'static str)>>>,
 }
 
 impl Predictor {
@@ -59,7 +57,6 @@ impl Predictor {
             program,
             ends,
             limit,
-            reached: std::cell::RefCell::new(None),
         })
     }
 
@@ -130,7 +127,6 @@ impl Predictor {
                 if !self.active(&node, device, actor) || !self.program.enabled(&node.state, actor) {
                     continue;
                 }
-                self.note(&node.state, actor);
                 let (mut number, mut fanout) = (0, 1);
                 while number < fanout {
                     let mut next = node.clone();
@@ -166,15 +162,6 @@ impl Predictor {
             }));
         }
         key
-    }
-
-    fn note(&self, state: &State, actor: usize) {
-        if let (Some(reached), Actor::Task(task)) = (
-            self.reached.borrow_mut().as_mut(),
-            self.program.actor(actor),
-        ) {
-            reached.extend(self.program.step_name(state, task));
-        }
     }
 
     /// Can this task make a call? It has begun to exist, has one left, and is in none.

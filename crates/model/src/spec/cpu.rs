@@ -62,6 +62,23 @@ impl Spec {
         self.write(ideal, alarms, mm, va, cell, value);
     }
 
+    /// UFFDIO_COPY fills an empty page: no store of the process, and its protection is not asked.
+    pub fn fill(
+        &self,
+        ideal: &mut Ideal,
+        alarms: &mut Alarms,
+        mm: MmId,
+        va: Va,
+        cell: Cell,
+        value: u8,
+    ) {
+        let va = self.settled(ideal, mm, va);
+        if !ideal.page(mm, va).mapped() {
+            return Spec::forbidden(alarms, Rule::S4, (mm, va, cell), value);
+        }
+        self.write(ideal, alarms, mm, va, cell, value);
+    }
+
     /// The free observer: what a load would show, in a state in which the PTL is free. It sees nothing of a child whose fork is
     /// not over, nor of a page that is not mapped.
     pub fn observe(

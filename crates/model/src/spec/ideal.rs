@@ -13,7 +13,7 @@ use super::worlds::{World, Worlds};
 /// What is promised at one moment: pages, and the calls that are under way.
 ///
 /// Nothing is kept for what does not exist, and nothing once it cannot matter any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Ideal {
     /// How much of the arrays is in use.
     pub(super) sizes: Sizes,
@@ -346,6 +346,31 @@ impl Ideal {
     }
 }
 
+impl Clone for Ideal {
+    fn clone(&self) -> Ideal {
+        let mut ideal = Ideal::EMPTY;
+        ideal.clone_from(self);
+        ideal
+    }
+
+    /// Copies the pages that there are: few, mostly, of the many that there could be.
+    fn clone_from(&mut self, from: &Ideal) {
+        if self.sizes != from.sizes {
+            self.pages = Ideal::EMPTY.pages;
+        }
+        self.sizes = from.sizes;
+        let pages = from.sizes.pages as usize;
+        for mm in 0..from.sizes.mms as usize {
+            self.pages[mm][..pages].copy_from_slice(&from.pages[mm][..pages]);
+        }
+        self.procs = from.procs;
+        self.moving = from.moving;
+        self.ios = from.ios;
+        self.holders = from.holders;
+        self.watches = from.watches;
+    }
+}
+
 impl Default for Ideal {
     fn default() -> Self {
         Ideal::EMPTY
@@ -372,29 +397,19 @@ fn unpack_sets(cells: u8, r: &mut Reader) -> CellSets {
 }
 
 fn pack_at(at: Places, w: &mut Writer) {
-    let one = at.0.count_ones() == 1;
-    flag(one, w);
-    if one {
-        w.bits(at.0.trailing_zeros(), 2);
-    } else {
-        w.bits(u32::from(at.0), 4);
-    }
+    w.bits(u32::from(at.0), MAX_PAGES as u32);
 }
 
 fn unpack_at(r: &mut Reader) -> Places {
-    if bool::unpack(r) {
-        Places(1 << r.bits(2))
-    } else {
-        Places(r.bits(4) as u8)
-    }
+    Places(r.bits(MAX_PAGES as u32) as u8)
 }
 
 fn pack_hazards(zapped: bool, shared: Procs, w: &mut Writer) {
     let any = zapped || !shared.is_empty();
-    flag(any, w);
     if any {
-        flag(zapped, w);
-        w.bits(u32::from(shared.0), 4);
+        w.bits(1 | u32::from(zapped) << 1 | u32::from(shared.0) << 2, 6);
+    } else {
+        w.bits(0, 1);
     }
 }
 
@@ -419,14 +434,27 @@ impl Ideal {
                 }
             }
         }
-        let busy = self.ios.iter().any(|io| io.at.is_some())
-            || self.holders.iter().any(|h| h.phase != Phase::Idle)
-            || self.watches[0].is_some()
-            || self.moving.iter().any(Option::is_some);
-        w.bits(u32::from(busy), 1);
-        if busy {
-            self.pack_calls(cells, w);
+        let calls = self.calls();
+        if calls == 0 {
+            return w.bits(0, 1);
         }
+        w.bits(1 | calls << 1, 1 + CALL_BITS);
+        self.pack_calls(cells, w);
+    }
+
+    /// What calls are under way: transfers, holders, watches and moves, one bit each.
+    fn calls(&self) -> u32 {
+        let (mut calls, mut n) = (0, 0);
+        let mut next = |under_way: bool| {
+            calls |= u32::from(under_way) << n;
+            n += 1;
+        };
+        self.ios.iter().for_each(|io| next(io.at.is_some()));
+        let busy = |holder: &Holder| holder.phase != Phase::Idle;
+        self.holders.iter().for_each(|holder| next(busy(holder)));
+        self.watches.iter().for_each(|watch| next(watch.is_some()));
+        self.moving.iter().for_each(|moving| next(moving.is_some()));
+        calls
     }
 
     /// The inverse of [`pack`](Ideal::pack), into a memory that is as at its [start](Spec::start).
@@ -442,61 +470,56 @@ impl Ideal {
                 self.page_mut(mm, va).unpack(cells, r);
             }
         }
-        if bool::unpack(r) {
-            self.unpack_calls(cells, r);
+        if r.bits(1) == 1 {
+            let calls = r.bits(CALL_BITS);
+            self.unpack_calls(calls, cells, r);
         }
     }
 }
 
+/// Bits of [`Ideal::calls`].
+const CALL_BITS: u32 = (MAX_IOS + MAX_HOLDS + MAX_WATCHES + MAX_MMS) as u32;
+
 impl Ideal {
     fn pack_calls(&self, cells: u8, w: &mut Writer) {
         for io in &self.ios {
-            flag(io.at.is_some(), w);
             if let Some(at) = io.at {
                 pack_at(at, w);
                 pack_hazards(io.zapped, io.shared, w);
                 pack_sets(&io.since, cells, w);
             }
         }
-        for holder in &self.holders {
-            flag(holder.phase != Phase::Idle, w);
-            if holder.phase != Phase::Idle {
-                flag(holder.phase == Phase::Holding, w);
-                pack_at(holder.at, w);
-                pack_hazards(holder.orphan, holder.shared, w);
-                flag(holder.told, w);
-                pack_sets(&holder.since, cells, w);
-            }
+        for holder in self.holders.iter().filter(|h| h.phase != Phase::Idle) {
+            flag(holder.phase == Phase::Holding, w);
+            pack_at(holder.at, w);
+            pack_hazards(holder.orphan, holder.shared, w);
+            flag(holder.told, w);
+            pack_sets(&holder.since, cells, w);
         }
-        for watch in &self.watches {
-            flag(watch.is_some(), w);
-            let Some(watch) = watch else { break };
-            w.bits(u32::from(watch.mm.0), 2);
-            w.bits(u32::from(watch.va.0), 2);
+        for watch in self.watches.iter().flatten() {
+            w.bits(u32::from(watch.mm.0) | u32::from(watch.va.0) << 2, 4);
             pack_at(watch.at, w);
             flag(watch.zapped, w);
             watch.entry.pack(cells, w);
             pack_sets(&watch.later, cells, w);
         }
-        for mm in self.mms() {
-            let moving = self.moving[mm.at()];
-            flag(moving.is_some(), w);
-            if let Some(Moving { from, to }) = moving {
-                w.bits(u32::from(from.0) | u32::from(to.0) << 2, 4);
-            }
+        for Moving { from, to } in self.moving.iter().flatten() {
+            w.bits(u32::from(from.0) | u32::from(to.0) << 2, 4);
         }
     }
 
-    fn unpack_calls(&mut self, cells: u8, r: &mut Reader) {
+    fn unpack_calls(&mut self, calls: u32, cells: u8, r: &mut Reader) {
+        let mut under_way = (0..CALL_BITS).map(|n| calls >> n & 1 == 1);
+        let mut next = || under_way.next() == Some(true);
         for io in &mut self.ios {
-            if bool::unpack(r) {
+            if next() {
                 io.at = Some(unpack_at(r));
                 (io.zapped, io.shared) = unpack_hazards(r);
                 io.since = unpack_sets(cells, r);
             }
         }
         for holder in &mut self.holders {
-            if bool::unpack(r) {
+            if next() {
                 holder.phase = if bool::unpack(r) {
                     Phase::Holding
                 } else {
@@ -509,20 +532,21 @@ impl Ideal {
             }
         }
         for watch in &mut self.watches {
-            if !bool::unpack(r) {
-                break;
+            if next() {
+                *watch = Some(Watch {
+                    mm: MmId::unpack(r),
+                    va: Va::unpack(r),
+                    at: unpack_at(r),
+                    zapped: bool::unpack(r),
+                    entry: CellSets::unpack(cells, r),
+                    later: unpack_sets(cells, r),
+                });
             }
-            *watch = Some(Watch {
-                mm: MmId::unpack(r),
-                va: Va::unpack(r),
-                at: unpack_at(r),
-                zapped: bool::unpack(r),
-                entry: CellSets::unpack(cells, r),
-                later: unpack_sets(cells, r),
-            });
         }
-        for mm in self.mms() {
-            self.moving[mm.at()] = Pack::unpack(r);
+        for moving in &mut self.moving {
+            if next() {
+                *moving = Some(Pack::unpack(r));
+            }
         }
     }
 }

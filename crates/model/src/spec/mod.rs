@@ -33,6 +33,7 @@ mod classify;
 mod cpu;
 mod device;
 mod events;
+mod footprint;
 mod ideal;
 mod page;
 mod program;

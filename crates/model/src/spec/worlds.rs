@@ -233,6 +233,24 @@ impl Worlds {
                 Seen::Never
             };
         }
+        if self.tells_nothing(cell, value) {
+            debug_assert_eq!(
+                self.without_others(cell, value, base),
+                Some((*self, Hazards::NONE))
+            );
+            return Seen::Fits(Hazards::NONE);
+        }
+        match self.without_others(cell, value, base) {
+            None => Seen::Never,
+            Some((left, met)) => {
+                *self = left;
+                Seen::Fits(met)
+            }
+        }
+    }
+
+    /// The worlds that agree with `value` in `cell`, if any do, and the hazards that were met if they are what is left.
+    fn without_others(&self, cell: Cell, value: u8, base: &CellSets) -> Option<(Worlds, Hazards)> {
         let (mut left, _) = self.map(|w, out| {
             if w.cells.has(cell, value) {
                 let mut w = *w;
@@ -249,7 +267,7 @@ impl Worlds {
             }
         });
         if left.is_empty() {
-            return Seen::Never;
+            return None;
         }
         // A hazard that all worlds take was met. It is told once: from now on these worlds are plain.
         let met = left
@@ -263,8 +281,18 @@ impl Worlds {
                 });
             });
         }
-        *self = left;
-        Seen::Fits(met)
+        Some((left, met))
+    }
+
+    /// Does `cell` hold just `value` in every world (or may do so, whatever is seen), and do the worlds share no hazard? Then to
+    /// see it is to learn nothing.
+    fn tells_nothing(&self, cell: Cell, value: u8) -> bool {
+        let loose = |w: &World| w.loose & (1 << cell.0) != 0 && w.cells.has(cell, value);
+        let known = |w: &World| w.cells.only(cell) == Some(value) || loose(w);
+        let common = |all: Hazards, w: &World| all.common(w.marks);
+        !self.is_empty()
+            && self.iter().all(known)
+            && self.iter().fold(self.list[0].marks, common).is_empty()
     }
 
     /// Nothing explained it: from now on `cell` holds `value`.

@@ -6,7 +6,9 @@
 
 mod condition;
 mod order;
+mod processes;
 mod program;
+mod schedule;
 mod statement;
 mod substitute;
 

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use cowherd_litmus::ast::{
-    Call, Contents, PageInit, ProcessId, Quantifier, Start, Test, ThreadId, UffdMode,
-};
+use cowherd_litmus::ast::{Call, ProcessId, Quantifier, Test, ThreadId, UffdMode};
 use cowherd_report::style::wrap;
 use cowherd_report::witness::{Group, groups};
 
@@ -107,15 +105,16 @@ pub fn write(
     Ok(writer.out)
 }
 
-struct Writer<'a> {
-    test: &'a Test,
-    order: &'a Order,
-    groups: Vec<Group>,
-    out: String,
+/// A program that is being written.
+pub(super) struct Writer<'a> {
+    pub(super) test: &'a Test,
+    pub(super) order: &'a Order,
+    pub(super) groups: Vec<Group>,
+    pub(super) out: String,
 }
 
 impl Writer<'_> {
-    fn line(&mut self, text: &str) {
+    pub(super) fn line(&mut self, text: &str) {
         self.out.push_str(text);
         self.out.push('\n');
     }
@@ -258,7 +257,7 @@ impl Writer<'_> {
         self.line("\nstatic __thread int me;\n");
     }
 
-    fn actors(&self) -> Vec<String> {
+    pub(super) fn actors(&self) -> Vec<String> {
         let threads =
             (0..self.test.threads.len()).map(|n| actor_name(self.test, ThreadId(n as u8)));
         let copies: usize = self.test.kernel.iter().map(|k| k.copies as usize).sum();
@@ -334,7 +333,7 @@ impl Writer<'_> {
         self.line("");
     }
 
-    fn uses_uffd(&self) -> bool {
+    pub(super) fn uses_uffd(&self) -> bool {
         self.test.pages.iter().any(|p| p.attributes.uffd.is_some())
     }
 
@@ -390,236 +389,6 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn processes(&mut self) {
-        for n in 0..self.test.processes.len() {
-            let id = ProcessId(n as u8);
-            let process = self.test.processes[n].clone();
-            let name = process_name(self.test, id);
-            self.line(&format!("static void process_{name}(void)\n{{"));
-            self.line(&format!("\tsh->pid[{name}] = getpid();"));
-            self.line("\tprctl(PR_SET_PDEATHSIG, SIGKILL);");
-            if process.parent.is_none() && !self.test.files.is_empty() {
-                self.line("\tclose(fuse_dev);\t\t/* whose last user's end ends the transfers */");
-            }
-            self.line(
-                "\tsignal(SIGCHLD, SIG_IGN);\n\tsignal(SIGSEGV, died);\n\tsignal(SIGBUS, died);",
-            );
-            if process.from_start {
-                self.memory(id);
-            }
-            let mut first = None;
-            for (t, thread) in self.test.threads.iter().enumerate() {
-                let actor = actor_name(self.test, ThreadId(t as u8));
-                if thread.process != id {
-                    continue;
-                }
-                match thread.start {
-                    Start::Fork { .. } => first = Some(actor),
-                    _ => self.out.push_str(&format!("\tgo({actor}_program);\n")),
-                }
-            }
-            if n == 0 {
-                for actor in self.actors().split_off(self.test.threads.len()) {
-                    self.line(&format!("\tgo({actor}_program);"));
-                }
-            }
-            if process.from_start {
-                self.line(&format!("\tsem_post(&sh->ready[{name}]);"));
-            }
-            // It goes on in the thread that forked.
-            if let Some(actor) = first {
-                self.line(&format!("\t{actor}_program(NULL);"));
-            }
-            self.line("}\n");
-        }
-    }
-
-    /// The memory of a process that is there from the start, and its children.
-    fn memory(&mut self, id: ProcessId) {
-        let test = self.test;
-        let parent = test.processes[id.index()].parent;
-        for page in &test.pages {
-            let inherited = parent.is_some_and(|parent| page.processes.contains(&parent));
-            if page.processes.contains(&id) && !inherited {
-                self.line(&format!("\tmap({});", c_name(&page.name)));
-            }
-        }
-        let owned: Vec<&PageInit> = test.pages.iter().filter(|p| p.owner == id).collect();
-        if id.index() == 0 && self.uses_uffd() {
-            self.line("\tuffd = uffd_open();");
-        }
-        // What children share is there before they are.
-        let (shared, own): (Vec<&PageInit>, Vec<&PageInit>) = owned
-            .into_iter()
-            .partition(|p| !p.attributes.shared.is_empty());
-        for page in shared {
-            self.contents(page);
-        }
-        for (n, process) in test.processes.iter().enumerate() {
-            if process.from_start && process.parent == Some(id) {
-                let child = process_name(test, ProcessId(n as u8));
-                self.line(&format!(
-                    "\tif (fork_process({child}, process_{child}))\n\t\tcannot(\"fork\");"
-                ));
-            }
-        }
-        for page in own {
-            self.contents(page);
-        }
-        self.line("\tdrain();");
-        if condition::asks_copied(test) {
-            for (n, page) in test.pages.iter().enumerate().filter(|(_, p)| p.owner == id) {
-                self.line(&format!(
-                    "\tsh->first[{n}] = pfn(getpid(), {});",
-                    c_name(&page.name)
-                ));
-            }
-        }
-    }
-
-    /// What is in a page at the start, and in which state.
-    fn contents(&mut self, page: &PageInit) {
-        let name = c_name(&page.name);
-        let a = &page.attributes;
-        if let Some(uffd) = a.uffd {
-            let mode = match uffd.mode {
-                UffdMode::Wp => "UFFDIO_REGISTER_MODE_WP",
-                _ => "UFFDIO_REGISTER_MODE_MISSING",
-            };
-            self.line(&format!("\tuffd_register(uffd, {name}, {mode});"));
-        }
-        match &page.contents {
-            Contents::Values(values) => {
-                let list: Vec<String> = values.iter().map(u8::to_string).collect();
-                self.line(&format!(
-                    "\tfill({name}, (unsigned char[]){{ {} }}, {});",
-                    list.join(", "),
-                    values.len()
-                ));
-            }
-            Contents::Zero => self.line(&format!("\tload({name});\t\t/* maps the zero page */")),
-            Contents::Untouched | Contents::File { .. } => {}
-        }
-        if a.nonexclusive {
-            self.line("\tif (!fork())\n\t\t_exit(0);\t\t/* shares its pages, and is gone */\n\twhile (waitpid(-1, NULL, 0) > 0)\n\t\t;");
-        }
-        if a.lazy {
-            self.line(&format!(
-                "\tdrain();\n\tmadvise({name}, PAGE, MADV_FREE);\n\tdrain();"
-            ));
-        }
-        if a.swapped {
-            self.line(&format!("\tmadvise({name}, PAGE, MADV_PAGEOUT);"));
-            self.line(&format!("\tif (!swapped(getpid(), {name})) {{\n\t\terrno = 0;\n\t\tcannot(\"{name} could not be swapped out\");\n\t}}"));
-        }
-        if a.readonly {
-            self.line(&format!("\tmprotect({name}, PAGE, PROT_READ);"));
-        }
-        if a.uffd.is_some_and(|uffd| uffd.protected) {
-            self.line(&format!("\tuffd_protect(uffd, {name}, 1);"));
-        }
-    }
-
-    fn schedule(&mut self) -> Result<(), Refusal> {
-        self.line("/* The order of the story. */\nstatic void schedule(void)\n{");
-        let actors = self.actors();
-        let mut next = vec![0_usize; actors.len()];
-        // Which transfers are writes.
-        let mut writes: Vec<(usize, bool)> = Vec::new();
-        let mut answered = Vec::new();
-        let mut in_flight = 0;
-        let mut told = usize::MAX;
-        let events = self.order.events.clone();
-        for (at, (event, step)) in events.iter().enumerate() {
-            let group = self
-                .groups
-                .iter()
-                .position(|g| g.steps.contains(step))
-                .unwrap_or(0);
-            if group != told {
-                let g = &self.groups[group];
-                let again = if g.continued { " goes on" } else { "" };
-                let colon = if g.call.is_empty() { "" } else { ": " };
-                let text = format!(
-                    "\t/* {}. {}{again}{colon}{} */",
-                    group + 1,
-                    g.who,
-                    short(&g.call)
-                );
-                self.line(&text);
-                told = group;
-            }
-            match *event {
-                Event::Run(task) | Event::Start(task) => {
-                    let call = self.call(task, next[task]).cloned();
-                    next[task] += 1;
-                    let actor = &actors[task];
-                    let held = matches!(events.get(at + 1), Some((Event::Held(_), _)));
-                    let write = call.as_ref().is_some_and(|c| {
-                        matches!(
-                            c,
-                            Call::Pwrite { .. }
-                                | Call::WriteSubmit { .. }
-                                | Call::WriteFixed { .. }
-                        )
-                    });
-                    if held {
-                        if let Some((Event::Held(io), _)) = events.get(at + 1) {
-                            writes.push((*io, write));
-                        }
-                        in_flight += 1;
-                        if in_flight > 1 && writes.iter().any(|(_, write)| *write) {
-                            return refuse("two transfers in flight, and one of them is a write");
-                        }
-                    }
-                    if held && write {
-                        self.line("\thold_writes = 1;");
-                    }
-                    let exits = matches!(call, Some(Call::Exit));
-                    if exits {
-                        let process = process_name(self.test, self.test.threads[task].process);
-                        self.line(&format!(
-                            "\tstart({actor});\n\twait_gone(sh->pid[{process}]);"
-                        ));
-                    } else if matches!(event, Event::Run(_)) {
-                        self.line(&format!("\trun({actor});"));
-                    } else {
-                        self.line(&format!("\tstart({actor});"));
-                        if !held {
-                            self.line("\tusleep(200000);\t\t/* it waits in its call */");
-                        }
-                    }
-                }
-                Event::Held(io) => self.line(&format!("\twait_held({io});")),
-                Event::Finish(task) => {
-                    let actor = &actors[task];
-                    self.line(&format!("\tfinish({actor});"));
-                }
-                Event::Answer(io) => {
-                    if answered.contains(&io) {
-                        return refuse("a transfer that others act amid");
-                    }
-                    answered.push(io);
-                    in_flight -= 1;
-                    let write = writes.iter().any(|&(n, write)| n == io && write);
-                    self.line(&if write {
-                        "\tanswer_write();".to_string()
-                    } else {
-                        format!("\tanswer_read({io});")
-                    });
-                }
-            }
-        }
-        self.line("}\n");
-        Ok(())
-    }
-
-    /// A thread's call; none: it is an activity.
-    fn call(&self, task: usize, stmt: usize) -> Option<&Call> {
-        let thread = self.test.threads.get(task)?;
-        thread.stmts.get(stmt).map(|s| &s.call)
-    }
-
     fn verdict(&mut self) -> Result<(), Refusal> {
         let condition = &self.test.condition;
         let prop = condition::prop(self.test, &condition.prop)?;
@@ -649,7 +418,7 @@ impl Writer<'_> {
         let test = self.test;
         self.line("static void gave_up(int sig)\n{\n\t(void)sig;");
         if !test.files.is_empty() {
-            self.line("\tumount2(fuse_dir, MNT_DETACH);\n\trmdir(fuse_dir);");
+            self.line("\tfuse_umount();");
         }
         self.line("\t_exit(2);\n}\n");
         self.line("int main(void)\n{\n\tcpu_set_t one;\n");
@@ -712,7 +481,7 @@ impl Writer<'_> {
 }
 
 /// The first line, where a `fork` has its block.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let line = line.trim().trim_end_matches('{').trim();
     line.replace("*/", "* /")

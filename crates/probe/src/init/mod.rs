@@ -1,8 +1,8 @@
 //! cowherd as `/init` of a virtual machine.
 //!
 //! What a test finds there: it is root, and alone. `/proc`, `/sys`, `/dev`, `/tmp`, debugfs, tracefs and cgroup2 are mounted; the modules of
-//! [`WANTED`](crate::vm::WANTED) are loaded as far as the kernel has them; two NUMA nodes; `/dev/vda`, an empty disk that nobody uses, for
-//! asynchronous swap. No swap area is on, and no setting of the kernel was changed.
+//! [`WANTED`](crate::vm::WANTED) are loaded as far as the kernel has them; there are two NUMA nodes. No swap area is on, and no setting of mm/ was
+//! changed.
 //!
 //! The tests run in a process below init, so that one that dies does not take init along. After a test that died or did not end, the guest ends too:
 //! what the test leaves behind would be in the way of the next, which runs in a new boot.

@@ -77,11 +77,9 @@ pub fn boot(
     // Files without a name: there is nothing to clean up, however cowherd ends.
     let mut console = anonymous(c"console")?;
     let mut errors = anonymous(c"errors")?;
-    let disk = empty_disk()?;
     let files = Files {
         kernel: guest.kernel.clone(),
         initramfs: qemu::path(initramfs),
-        disk: qemu::path(&disk),
         console: Some(qemu::path(&console)),
     };
     let arguments = qemu::arguments(&guest.machine, &files, accelerator);
@@ -114,11 +112,9 @@ pub fn boot(
 /// Boots to a shell on this terminal.
 pub fn shell(guest: &Guest, initramfs: &File, accelerator: Accelerator) -> io::Result<()> {
     let errors = anonymous(c"errors")?;
-    let disk = empty_disk()?;
     let files = Files {
         kernel: guest.kernel.clone(),
         initramfs: qemu::path(initramfs),
-        disk: qemu::path(&disk),
         console: None,
     };
     let arguments = qemu::arguments(&guest.machine, &files, accelerator);
@@ -195,14 +191,6 @@ fn listen(mut line: ChildStdout) -> Receiver<Heard> {
 pub fn anonymous(name: &std::ffi::CStr) -> io::Result<File> {
     let flags = nix::sys::memfd::MFdFlags::MFD_CLOEXEC;
     Ok(File::from(nix::sys::memfd::memfd_create(name, flags)?))
-}
-
-/// A disk on which nothing was written, and which takes no memory until something is.
-fn empty_disk() -> io::Result<File> {
-    const SIZE: u64 = 256 << 20;
-    let disk = anonymous(c"disk")?;
-    disk.set_len(SIZE)?;
-    Ok(disk)
 }
 
 fn contents(file: &mut File) -> io::Result<String> {

@@ -170,11 +170,11 @@ fn one(outcome: &Outcome, profile: &Profile, options: &Options) -> Tested {
 
 /// What is to be said of a session besides its tests.
 pub fn notes(session: &Session) -> Vec<String> {
-    let mut notes = vec![format!(
-        "QEMU with {}, {} boots",
-        session.accelerator.name(),
-        session.boots
-    )];
+    let boots = match session.boots {
+        1 => "1 boot".into(),
+        n => format!("{n} boots"),
+    };
+    let mut notes = vec![format!("QEMU with {}, {boots}", session.accelerator.name())];
     notes.extend(session.notes.iter().cloned());
     match &session.end {
         SessionEnd::Complete => {}

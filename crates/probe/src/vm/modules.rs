@@ -5,25 +5,9 @@ use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// What tests use where the kernel has it as modules: a swap device of each kind, and who holds a transfer in flight. A kernel may have any of
-/// them built in, or not at all.
-pub const WANTED: [&str; 12] = [
-    // The compressors of zram, asked for by name when it is set up.
-    "lzo_rle",
-    "lz4",
-    "zram",
-    "fuse",
-    "loop",
-    "nbd",
-    "null_blk",
-    // A disk of the virtual machine, for asynchronous swap.
-    "virtio_pci",
-    "virtio_blk",
-    // A file system that takes references with FOLL_GET on every release.
-    "nfsd",
-    "nfsv3",
-    "nfsv4",
-];
+/// What tests use where the kernel has it as modules; a kernel may have any of them built in, or not at all. zram is swap that is done in the call,
+/// with compressors that it asks for by name; a loop device is swap that is done later; a FUSE file's server answers when told.
+pub const WANTED: [&str; 5] = ["lzo_rle", "lz4", "zram", "loop", "fuse"];
 
 /// Which module needs which, from `modules.dep`.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! What real kernels did, as a JSON that whoever runs tests on them writes. The schema is described in the book ("Output").
 
 use cowherd_model::check::Verdict;
+use cowherd_model::kernels::{Kernels, Profile};
 use serde::{Deserialize, Serialize};
 
 /// The version of the schema.
@@ -18,7 +19,7 @@ pub struct Conformance {
 /// A test on a real kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Real {
-    /// The test's name, with its theme where two tests have the same: `swapoff/fork`.
+    /// The test's name; with its theme, `swapoff/fork`, or without, where no other has the same.
     pub test: String,
     /// The release that the kernel says it is: `5.10.0-28-amd64`.
     pub kernel: String,
@@ -26,8 +27,15 @@ pub struct Real {
     pub profile: String,
     /// How often the proposition held, over all runs: `Never`, `Sometimes` or `Always`.
     pub verdict: Seen,
+    /// Is all that was seen allowed by the model? Who ran the test may know more of each run than its final state.
+    #[serde(default = "sound")]
+    pub sound: bool,
     /// The final states and how often each was seen.
     pub histogram: Vec<Bar>,
+}
+
+fn sound() -> bool {
+    true
 }
 
 /// How often the proposition held.
@@ -65,6 +73,7 @@ impl Real {
     /// Held against the model's verdict; none: that is unknown.
     pub fn against(&self, model: Verdict) -> Option<Agreement> {
         Some(match (model, self.verdict) {
+            _ if !self.sound => Agreement::Contradicts,
             (Verdict::Unknown, _) => return None,
             (Verdict::Never, Seen::Never)
             | (Verdict::Always, Seen::Always)
@@ -94,10 +103,14 @@ impl Conformance {
         Ok(all)
     }
 
-    /// What was seen of a test on a kernel of this profile.
-    pub fn of<'a>(&'a self, test: &'a str, profile: &'a str) -> impl Iterator<Item = &'a Real> {
-        let mine = move |r: &&Real| r.test == test && r.profile == profile;
-        self.results.iter().filter(mine)
+    /// What was seen of a test, which may go by any of these names, on a kernel of this profile, whatever that is called.
+    pub fn of(&self, names: &[String], profile: &Profile) -> Vec<&Real> {
+        let same = |name: &str| {
+            let other = Kernels::shipped().profile(name);
+            name == profile.name || other.is_ok_and(|o| o.profile.same_kernel(profile))
+        };
+        let mine = |r: &&Real| names.contains(&r.test) && same(&r.profile);
+        self.results.iter().filter(mine).collect()
     }
 }
 
@@ -111,8 +124,15 @@ mod tests {
     #[test]
     fn results_are_found_by_test_and_profile() {
         let all = Conformance::parse(ONE).unwrap();
-        assert_eq!(all.of("t", "v5.18").map(Real::runs).sum::<u64>(), 100);
-        assert_eq!(all.of("t", "v5.19").count(), 0);
+        let of = |test: &str, profile: &str| {
+            let profile = Kernels::shipped().profile(profile).unwrap().profile;
+            let found = all.of(&[test.to_string()], &profile);
+            found.iter().map(|real| real.runs()).sum::<u64>()
+        };
+        assert_eq!(
+            (of("t", "v5.18"), of("t", "v5.19"), of("u", "v5.18")),
+            (100, 0, 0)
+        );
         assert!(Conformance::parse(&ONE.replace(": 1,", ": 2,")).is_err());
     }
 
@@ -127,6 +147,14 @@ mod tests {
             verdict: Seen::Never,
             ..real.clone()
         };
+        let unsound = Real {
+            sound: false,
+            ..real.clone()
+        };
+        assert_eq!(
+            unsound.against(Verdict::Sometimes),
+            Some(Agreement::Contradicts)
+        );
         assert_eq!(never.against(Verdict::Sometimes), Some(Agreement::Narrower));
     }
 }

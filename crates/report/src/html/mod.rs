@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn names_of_files_stay_apart_and_in_their_folder() {
         assert_eq!(file_name("v5.18+swp_exclusive"), "v5.18~2b~swp_exclusive");
-        assert_eq!(file_name("../x"), "~2e~~2e~~2f~x");
+        assert_eq!(file_name("../x"), "~2e~.~2f~x");
         assert_ne!(file_name("a/b"), file_name("a~2f~b"));
     }
 }

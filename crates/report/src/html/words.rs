@@ -34,6 +34,13 @@ pub fn kind(name: &str) -> Option<&'static str> {
         "torn-writeback" => "a frame changed while a device that needs stable pages wrote it out",
         "use-after-free" => "a frame was used without a reference to it",
         "refcount" => "a count is wrong",
+        "hazard H1" => {
+            "documented: a process forks while a FOLL_GET transfer is in flight, and the child may get the data"
+        }
+        "hazard H2" => "documented: a read-only FOLL_GET reference may show an older value",
+        "hazard H4" => "documented: memory was unmapped, freed or moved under a transfer",
+        "hazard H6" => "documented: two transfers write the same bytes at once",
+        "hazard H7" => "documented: a pipe shows stores that came after vmsplice",
         _ => return None,
     })
 }
@@ -47,7 +54,7 @@ mod tests {
         for text in [FUNCTIONS, TERMS] {
             for line in text.lines() {
                 let (name, sentence) = line.split_once(": ").expect(line);
-                assert!(!name.is_empty() && sentence.ends_with('.'), "{line}");
+                assert!(!name.is_empty() && sentence.ends_with(['.', '?']), "{line}");
             }
         }
     }

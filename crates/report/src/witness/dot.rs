@@ -36,8 +36,12 @@ pub fn dot(trace: &Trace) -> String {
             } else {
                 ""
             };
-            let head = format!("{}. {}", n + 1, group.call);
-            let text = format!("{}\n{}", head.trim_end(), wrap(&group.headline(), 40, 0));
+            let what = if group.call.is_empty() {
+                &group.who
+            } else {
+                &group.call
+            };
+            let text = format!("{}. {what}\n{}", n + 1, wrap(&group.headline(), 40, 0));
             let _ = writeln!(out, "        g{n} [label={}{colour}];", label(&text));
         }
         out.push_str("    }\n");

@@ -85,7 +85,7 @@ fn a_page_that_fork_leaves_out_is_fresh_in_the_child() {
 #[test]
 fn a_failed_fork_leaves_no_child() {
     let mut r = Run::new();
-    let before = r.ideal;
+    let before = r.ideal.clone();
     r.begin(IO).fork_begin();
     r.event(Event::ForkFailed {
         parent: A,

@@ -195,7 +195,7 @@ impl Run {
     #[track_caller]
     pub fn allows(&mut self, mm: MmId, va: Va, cell: Cell, values: &[u8]) -> &mut Run {
         for v in 0..10 {
-            let (mut ideal, mut alarms) = (self.ideal, Alarms::default());
+            let (mut ideal, mut alarms) = (self.ideal.clone(), Alarms::default());
             self.spec.observe(&mut ideal, &mut alarms, mm, va, cell, v);
             assert_eq!(alarms.kinds() == 0, values.contains(&v), "value {v}");
         }

@@ -71,7 +71,7 @@ fn what_a_pipe_may_show_is_frozen_at_exit() {
 #[test]
 fn a_pipe_that_was_read_is_forgotten() {
     let mut r = Run::new();
-    let before = r.ideal;
+    let before = r.ideal.clone();
     r.event(Event::SpliceBegin { mm: A, va: X });
     r.spec.forget(&mut r.ideal, |_, _| true);
     assert_ne!(r.ideal, before);

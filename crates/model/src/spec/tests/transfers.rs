@@ -50,11 +50,11 @@ fn a_transfer_that_a_zap_overlaps_may_be_lost() {
         r.load(A, X, C0, 0).land(IO, C0, 7).end(IO).fine();
         let mut seen = Run { ..r };
         // GUP came after the zap: it is there, and stays.
-        let before = seen.ideal;
+        let before = seen.ideal.clone();
         seen.load(A, X, C0, 7).fine();
         seen.load(A, X, C0, 0).broken(Kind::Zeroed, Rule::S2);
         // GUP came before: it is lost, as documented; told once.
-        seen.ideal = before;
+        seen.ideal = before.clone();
         seen.load(A, X, C0, 0).met(Hazard::H4);
         seen.load(A, X, C0, 0).fine();
         seen.allows(A, X, C0, &[0]);
@@ -103,12 +103,12 @@ fn a_fork_under_an_unpinned_transfer_may_lose_it_to_the_parent() {
             r.begin(IO).fork();
         }
         r.land(IO, C0, 7).end(IO).fine();
-        let before = r.ideal;
+        let before = r.ideal.clone();
         r.load(A, X, C0, 7).load(B, X, C0, 1).fine();
-        r.ideal = before;
+        r.ideal = before.clone();
         r.load(A, X, C0, 1).met(Hazard::H1);
         r.load(A, X, C0, 1).fine();
-        r.ideal = before;
+        r.ideal = before.clone();
         r.load(B, X, C0, 7).met(Hazard::H1);
     }
 }

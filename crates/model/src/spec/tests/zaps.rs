@@ -104,11 +104,11 @@ fn a_dropped_page_may_still_be_read_through_a_stale_tlb() {
     r.load(A, X, C0, 0).fine();
     survives(&r.ideal);
     // That is no excuse for the page table,
-    let before = r.ideal;
+    let before = r.ideal.clone();
     observe(&mut r, 1);
     r.broken(Kind::LostWrite, Rule::S1);
     // nor after a flush.
-    r.ideal = before;
+    r.ideal = before.clone();
     r.fork().load(A, X, C0, 1);
     r.broken(Kind::LostWrite, Rule::S1);
 }

@@ -144,9 +144,10 @@ static inline void answer_write(void)
 	sem_post(&take);
 }
 
+/* By force: what is still under way ends, and who closes a file does not wait for a server that is gone. */
 static void fuse_umount(void)
 {
-	umount2(fuse_dir, MNT_DETACH);
+	umount2(fuse_dir, MNT_FORCE | MNT_DETACH);
 	rmdir(fuse_dir);
 }
 

@@ -174,7 +174,8 @@ class Memory {
         break;
       default:
         if (thing.name) card.append(make("div", "kind", thing.name));
-        for (const f of thing.fields.filter((f) => f.name !== "by")) card.append(make("div", "", value(old, thing, f.name)));
+        if (thing.reach === "nobody") tag(field(thing, "for") + " is another page now");
+        for (const f of thing.fields.filter((f) => f.name !== "by" && f.name !== "for")) card.append(make("div", "", value(old, thing, f.name)));
         // A narrow card breaks at the bar.
         if (field(thing, "by")) card.append(make("div", "kind", "by " + field(thing, "by").replace("|", "|\u200b")));
     }
@@ -240,7 +241,7 @@ class Memory {
         const old = this.before?.get(thing.id);
         const fresh = this.before && !(old?.to ?? []).includes(id);
         const target = this.now.get(id);
-        const wrong = kind === "io" && target?.reach === "nobody";
+        const wrong = kind === "io" && (thing.reach === "nobody" || target?.reach === "nobody");
         const stale = kind === "tlb" && thing.reach === "nobody";
         this.arrow(from, to, ends, id, wrong ? "wrong" : stale ? "stale" : fresh ? "fresh" : kind, thing, id);
       }

@@ -137,9 +137,8 @@ fn cell(site: &Site, at: usize, number: usize, checked: &Checked) -> Markup {
             crate::html::file_name(&row.profile.name)
         ),
     };
-    let id = site.id(at);
-    let real = site.conformance.of(&id, &row.profile.name);
-    let signs: Vec<(&str, String)> = real.map(|real| sign(real, row)).collect();
+    let real = site.real(at, number);
+    let signs: Vec<(&str, String)> = real.iter().map(|real| sign(real, row)).collect();
     let mut label = format!("{name} on {}: {word}", row.profile);
     if unexpected(row) {
         label.push_str(", not as expected");

@@ -14,7 +14,7 @@ use cowherd_model::witness::Trace;
 
 use crate::checked::Checked;
 use crate::coverage::Coverage;
-use crate::html::conformance::Conformance;
+use crate::html::conformance::{Conformance, Real};
 use crate::html::{file_name, witness};
 
 /// All that the site is made of.
@@ -89,7 +89,7 @@ impl Site<'_> {
         flips
     }
 
-    /// What a test's pages are called, and what conformance data may call it: its name, with its theme where another has the same.
+    /// What a test's pages are called: its name, with its theme where another has the same.
     fn id(&self, at: usize) -> String {
         let test = &self.tests[at];
         let same = |other: &&Checked| other.test.name == test.test.name;
@@ -106,6 +106,14 @@ impl Site<'_> {
             0 => format!("{theme}/{}", test.test.name),
             n => format!("{theme}/{}/{}", test.test.name, n + 1),
         }
+    }
+
+    /// What real kernels did with a row of a test.
+    fn real(&self, test: usize, row: usize) -> Vec<&Real> {
+        let checked = &self.tests[test];
+        let theme = frame::theme(&checked.source);
+        let names = [self.id(test), format!("{theme}/{}", checked.test.name)];
+        self.conformance.of(&names, &checked.rows[row].profile)
     }
 
     fn test_path(&self, at: usize) -> String {

@@ -141,11 +141,10 @@ fn run(site: &Site, at: usize, checked: &Checked, rows: &[usize]) -> Markup {
 
 /// What real kernels did.
 fn real(site: &Site, at: usize, checked: &Checked, rows: &[usize]) -> Markup {
-    let id = site.id(at);
     html! {
         @for &n in rows {
             @let row = &checked.rows[n];
-            @for real in site.conformance.of(&id, &row.profile.name) {
+            @for real in site.real(at, n) {
                 @let (sign, text) = sign(real, row);
                 details.real {
                     summary { (sign) " " (text) }

@@ -27,14 +27,12 @@ pub fn cause(trace: &Trace, groups: &[Group]) -> Vec<String> {
     let mut out = Vec::new();
     let (who, said) = told(groups, at);
     out.push(format!("In step {} {who} {said}.", at + 1));
-    if let Some(page) = written(step)
-        && reach(&pictures[at + 1], page) == Reach::Nobody
-    {
+    if let Some(page) = written(step) {
         out.extend(out_of_reach(groups, &pictures, at, page));
     }
     for kind in &step.broken {
         if let Some(meaning) = words::kind(kind) {
-            out.push(format!("That is a {kind}: {meaning}."));
+            out.push(format!("That is called {kind}: {meaning}."));
         }
     }
     out
@@ -49,47 +47,47 @@ fn written(step: &TraceStep) -> Option<&str> {
     cell.map(|c| c.object.as_str())
 }
 
-fn reach(picture: &[Thing], page: &str) -> Reach {
-    let frame = picture.iter().find(|t| t.id == page);
-    frame.map_or(Reach::NotAsked, |t| t.reach)
+fn find<'a>(picture: &'a [Thing], id: &str) -> Option<&'a Thing> {
+    picture.iter().find(|t| t.id == id)
 }
 
-/// Since when nobody gets to the page, and what is mapped in its place.
+/// Since when the address that a page was of leads to another one, and to which. Nothing if it still leads there.
 fn out_of_reach(groups: &[Group], pictures: &[Vec<Thing>], at: usize, page: &str) -> Vec<String> {
-    // The last step before which somebody still got to it.
-    let lost = (0..at).rfind(|&n| {
-        let before = reach(&pictures[n], page);
-        before != Reach::Nobody && before != Reach::NotAsked
-    });
-    let Some(lost) = lost else { return Vec::new() };
+    let lost = |t: &Thing| t.reach == Reach::Nobody;
+    // A transfer knows its address; without one, the page itself must be out of everybody's reach.
+    let points = |t: &&Thing| t.kind == ThingKind::Io && t.to.iter().any(|id| id == page);
+    let transfer = pictures[at].iter().find(points);
+    let subject = transfer.or_else(|| find(&pictures[at], page));
+    let Some(subject) = subject.filter(|t| lost(t)) else {
+        return Vec::new();
+    };
+    let since = (0..at).rfind(|&n| find(&pictures[n], &subject.id).is_none_or(|t| !lost(t)));
+    let Some(since) = since else {
+        return Vec::new();
+    };
     let mut out = vec![format!(
-        "That page went out of reach in step {}: {}.",
-        lost + 1,
-        so_far(groups, lost)
+        "That page went out of reach in step {}, {}.",
+        since + 1,
+        so_far(groups, since)
     )];
+    let home = match transfer {
+        Some(io) => io.get("for").to_string(),
+        None => format!(":{}", subject.name),
+    };
     let last = pictures.last().map_or(&[][..], Vec::as_slice);
-    let home = pictures[lost]
-        .iter()
-        .find(|t| t.id == page)
-        .map(|t| t.name.clone())
-        .unwrap_or_default();
-    let now = last.iter().filter(|t| t.kind == ThingKind::Pte);
-    for pte in now.filter(|t| t.id.rsplit(':').next() == Some(&home)) {
-        let Some(frame) = pte
-            .to
-            .first()
-            .and_then(|id| last.iter().find(|t| t.id == *id))
-        else {
+    let ptes = last.iter().filter(|t| t.kind == ThingKind::Pte);
+    for pte in ptes.filter(|t| t.id.ends_with(&home)) {
+        let Some(frame) = pte.to.first().and_then(|id| find(last, id)) else {
             continue;
         };
         let cells: Vec<String> = frame
             .fields
             .iter()
             .filter(|f| f.name.starts_with('['))
-            .map(|f| format!("{home}{}={}", f.name, f.value))
+            .map(|f| format!("{}{}={}", pte.id, f.name, f.value))
             .collect();
         out.push(format!(
-            "{} is another page since, {}, which holds {}.",
+            "Since then {} is {}, which holds {}.",
             pte.id,
             frame.id,
             cells.join(" and ")
@@ -110,8 +108,8 @@ fn so_far(groups: &[Group], at: usize) -> String {
         .collect();
     let last = said[said.len().saturating_sub(2)..].join("; ");
     match group.call.as_str() {
-        "" => format!("{} {last}", group.who),
-        call => format!("{}, {call}: {last}", group.who),
+        "" => format!("when {} did this: {last}", group.who),
+        call => format!("in {call} of {}: {last}", group.who),
     }
 }
 

@@ -187,7 +187,7 @@ fn legend() -> Markup {
         p.legend {
             span { i.a-pte {} " page table" } span { i.a-tlb {} " TLB" } span { i.a-swap {} " swap" }
             span { i.a-io {} " transfer, pipe, holder" } span { mark { "changed" } " in this step" }
-            span { i.a-bad {} strong.bad { " wrong" } ": a page that nobody maps any more" }
+            span { i.a-bad {} strong.bad { " wrong" } ": a page that is no longer mapped there" }
         }
     }
 }

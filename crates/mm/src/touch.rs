@@ -1,0 +1,153 @@
+//! Footprints: what a step read and wrote. Every access of a step goes through [`Kernel`](crate::Kernel), which records it.
+//!
+//! Two steps commute if neither writes what the other touches. Some things are left out on purpose, for the order makes no
+//! difference: a lock taken for read is *read*, for readers do not mind each other.
+
+use crate::ids::*;
+use crate::step::Wait;
+
+/// A footprint: resources as bits, see the constructors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Touch {
+    /// Read or written.
+    pub any: u128,
+    /// Written.
+    pub writes: u128,
+}
+
+/// The bits of a page of a process.
+const fn place(mm: MmId, va: Va) -> u32 {
+    mm.0 as u32 * 4 + va.0 as u32
+}
+
+impl Touch {
+    /// Nothing.
+    pub const NONE: Touch = Touch { any: 0, writes: 0 };
+
+    /// A PTE.
+    pub const fn pte(mm: MmId, va: Va) -> u128 {
+        1 << place(mm, va)
+    }
+    /// Every PTE.
+    pub const PTES: u128 = 0xffff;
+    /// What the driver's specification holds of an address.
+    pub const fn ideal(mm: MmId, va: Va) -> u128 {
+        1 << (16 + place(mm, va))
+    }
+    /// What it holds of all addresses.
+    pub const IDEALS: u128 = 0xffff << 16;
+    /// A frame's struct page.
+    pub const fn page(pfn: Pfn) -> u128 {
+        1 << (32 + pfn.0)
+    }
+    /// Every struct page.
+    pub const PAGES: u128 = 0xffff << 32;
+    /// What a frame holds, and whether it is free.
+    pub const fn data(pfn: Pfn) -> u128 {
+        1 << (48 + pfn.0)
+    }
+    /// What all frames hold.
+    pub const DATA: u128 = 0xffff << 48;
+    /// A VMA, its lock included.
+    pub const fn vma(mm: MmId, va: Va) -> u128 {
+        1 << (64 + place(mm, va))
+    }
+    /// Every VMA.
+    pub const VMAS: u128 = 0xffff << 64;
+    /// A swap slot, what it holds included.
+    pub const fn slot(slot: Slot) -> u128 {
+        1 << (80 + slot.0)
+    }
+    /// Every swap slot.
+    pub const SLOTS: u128 = 0xf << 80;
+    /// What the TLBs hold of a page, in whatever process.
+    pub const fn tlb(va: Va) -> u128 {
+        1 << (84 + va.0)
+    }
+    /// All that TLBs hold.
+    pub const TLBS: u128 = 0xf << 84;
+    /// One CPU's LRU batches: which pages are in them.
+    pub const fn batch(cpu: Cpu) -> u128 {
+        1 << (92 + cpu.0)
+    }
+    /// An mm: mmap_lock, and whether the process exists.
+    pub const fn mm(mm: MmId) -> u128 {
+        1 << (100 + mm.0)
+    }
+    /// Every mm.
+    pub const MMS: u128 = 0xf << 100;
+    /// An mm's page-table lock, and the flags and counters that go with its page tables.
+    pub const fn ptl(mm: MmId) -> u128 {
+        1 << (104 + mm.0)
+    }
+    /// A transfer.
+    pub const fn io(io: IoId) -> u128 {
+        1 << (108 + io.0)
+    }
+    /// A pipe.
+    pub const fn pipe(pipe: PipeId) -> u128 {
+        1 << (112 + pipe.0)
+    }
+    /// A long-lived holder.
+    pub const fn holder(holder: HoldId) -> u128 {
+        1 << (114 + holder.0)
+    }
+    /// What a file holds.
+    pub const fn file(file: FileId) -> u128 {
+        1 << (118 + file.0)
+    }
+    /// The buddy allocator: which frames are free.
+    pub const FREE_FRAMES: u128 = 1 << 122;
+    /// The swap device: is it there?
+    pub const SWAP_DEVICE: u128 = 1 << 123;
+    /// What tasks are doing, where others look: who uses the swap device, who is about to exit.
+    pub const TASKS: u128 = 1 << 124;
+
+    /// Reads and writes these.
+    pub fn write(&mut self, bits: u128) {
+        self.any |= bits;
+        self.writes |= bits;
+    }
+
+    /// And what another touched.
+    pub fn add(&mut self, other: Touch) {
+        self.any |= other.any;
+        self.writes |= other.writes;
+    }
+
+    /// Reads these.
+    pub fn read(&mut self, bits: u128) {
+        self.any |= bits;
+    }
+}
+
+impl Wait {
+    /// What tells whether the wait is over. Who waits for a lock for write minds readers, even if a reader is all that he becomes.
+    pub fn touches(self) -> Touch {
+        let mut touched = Touch::NONE;
+        match self {
+            Wait::MmapWrite(mm) => touched.write(Touch::mm(mm)),
+            Wait::VmaWrite(mm, va) => touched.write(Touch::vma(mm, va)),
+            _ => touched.read(self.reads()),
+        }
+        touched
+    }
+
+    fn reads(self) -> u128 {
+        match self {
+            Wait::Nothing => 0,
+            Wait::MmapRead(mm) | Wait::MmapWrite(mm) => Touch::mm(mm),
+            Wait::VmaRead(mm, va) | Wait::VmaWrite(mm, va) => Touch::vma(mm, va),
+            Wait::Ptl(mm) => Touch::ptl(mm),
+            Wait::Ptls(a, b) => Touch::ptl(a) | Touch::ptl(b),
+            Wait::Folio(pfn) | Wait::Writeback(pfn) => Touch::page(pfn),
+            Wait::NotMigrating(mm, va) => Touch::pte(mm, va),
+            Wait::Unclaimed(slot) => Touch::slot(slot),
+            Wait::SwapDevice { .. } => Touch::TASKS,
+            Wait::MmUsers(mm) => Touch::mm(mm) | Touch::TASKS,
+            Wait::Io(io) => Touch::io(io),
+            Wait::PipeFull(pipe) | Wait::PipeRoom(pipe) => Touch::pipe(pipe),
+            Wait::Uffd(mm, va) => Touch::pte(mm, va) | Touch::vma(mm, va),
+        }
+    }
+}
