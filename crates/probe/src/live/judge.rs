@@ -160,9 +160,6 @@ pub fn judge_reaching(
         }
     };
     judged.condition = test.show(&test.condition).to_string();
-    if reached.is_some() {
-        *predictor.reached.borrow_mut() = Some(Steps::new());
-    }
     let mut tracker = Tracker::new(&predictor, &test);
     let mut states: BTreeMap<String, Seen> = BTreeMap::new();
     let mut note = |state: String, times: u32, satisfies: Option<bool>| {
@@ -194,8 +191,8 @@ pub fn judge_reaching(
         };
         note(tracker.text(&trace.outcome), *times, satisfies);
     }
-    if let (Some(reached), Some(steps)) = (reached, predictor.reached.take()) {
-        reached.extend(steps);
+    if let Some(reached) = reached {
+        reached.extend(predictor.program.taken.names());
     }
     // Where nothing is asked, the model need not be searched.
     let asks = test.condition.prop != Prop::True;
