@@ -348,9 +348,8 @@ impl Me<'_> {
             ring.transfer(Way::Write, file, 0, at + offset, CELL)?;
             let mut byte = 0u8;
             // SAFETY: one byte.
-            result(
-                unsafe { libc::pread(file, std::ptr::from_mut(&mut byte).cast(), 1, 0) } as i64,
-            )?;
+            let n = unsafe { libc::pread(file, std::ptr::from_mut(&mut byte).cast(), 1, 0) };
+            result(n as i64)?;
             Ok(byte)
         })
     }

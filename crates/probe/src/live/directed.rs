@@ -614,7 +614,7 @@ impl Drop for Run<'_> {
 
 /// Everything that the processes of a run inherit.
 fn make(test: &Test, fuses: &[fuse::File], delays: Option<u32>) -> io::Result<World> {
-    let filler = Filler::new();
+    let filler = Filler::draw();
     let mut files = Vec::new();
     for n in 0..test.files.len() {
         files.push(match super::plan::is_real(test, n) {

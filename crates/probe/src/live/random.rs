@@ -92,7 +92,7 @@ impl Generator {
         declarations.push("file f on fuse = { 7, 8 }".into());
         declarations.push("pipe p".into());
         // Kinds of swap change seldom: an area of another kind takes a moment.
-        let swap = if n / 64 % 2 == 0 {
+        let swap = if (n / 64).is_multiple_of(2) {
             "swap sync stable"
         } else {
             "swap async"

@@ -34,7 +34,7 @@ pub struct Filler(u64);
 
 impl Filler {
     /// One for this run.
-    pub fn new() -> Filler {
+    pub fn draw() -> Filler {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let mut seed = now.map_or(1, |d| d.as_nanos() as u64) | 1;
         Filler(next(&mut seed) << 20 ^ next(&mut seed) ^ u64::from(std::process::id()))

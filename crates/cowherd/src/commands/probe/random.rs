@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use cowherd_litmus::ast::Test;
-use cowherd_mm::memory::fault::Fault;
-use cowherd_mm::task::Call;
+use cowherd_mm::Task;
 use cowherd_model::kernels::Profile;
 use cowherd_probe::live::judge::{Judged, Steps, Verdict, judge_reaching};
 use cowherd_probe::live::machine::Machine;
@@ -106,7 +105,7 @@ fn summary(all: &[Judged], forbidden: usize, reached: &Steps, profile: &Profile)
         all.len(),
         profile.name,
         reached.len(),
-        Call::steps().chain(Fault::steps()).count(),
+        Task::steps().count(),
     )
 }
 
