@@ -9,6 +9,7 @@ use crate::ids::*;
 use crate::kernel::Kernel;
 use crate::machine::Hold;
 use crate::page::{GUP_PIN_COUNTING_BIAS, Home, Page, PageKind};
+use crate::task::Call;
 use crate::touch::Touch;
 use crate::world::Broken;
 
@@ -123,7 +124,8 @@ impl Kernel<'_> {
 
     /// `vma_alloc_folio`: a page with one reference, for the page at `home` (none: for the swap cache). None: out of memory.
     ///
-    /// Which free frame is taken makes no difference, unless somebody can still reach it: a stale translation or a PTE.
+    /// Which free frame is taken makes no difference, unless somebody can still reach it: a stale translation, a PTE, a GUP-fast that has
+    /// read a PTE and not taken its reference yet.
     pub fn alloc_page(&mut self, home: Option<Home>) -> Option<Pfn> {
         if self.fails(self.cfg.fails.oom) {
             return None;
@@ -151,7 +153,7 @@ impl Kernel<'_> {
         let pick = self.choose(ways as u8) as usize;
         let pfn = if pick < stales { stale[pick] } else { fresh? };
         let reached = if stales > 0 {
-            Touch::TLBS | Touch::PTES
+            Touch::TLBS | Touch::PTES | Touch::TASKS
         } else {
             0
         };
@@ -199,7 +201,7 @@ impl Kernel<'_> {
 }
 
 impl crate::machine::Machine {
-    /// Can a stale translation or PTE reach this frame?
+    /// Can a stale translation or PTE reach this frame, or a GUP-fast that has yet to take its reference?
     fn reachable(&self, pfn: Pfn) -> bool {
         self.tlbs
             .iter()
@@ -211,5 +213,9 @@ impl crate::machine::Machine {
                 .iter()
                 .flatten()
                 .any(|pte| pte.normal_page() == Some(pfn))
+            || self
+                .tasks
+                .iter()
+                .any(|task| matches!(task.call, Call::GupFast { p } if p.speculates() == Some(pfn)))
     }
 }

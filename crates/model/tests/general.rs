@@ -70,7 +70,7 @@ fn without_the_swap_ptes_bit_the_program_of_the_mail_is_found() {
     let (form, broken) = found(&bound, &on, &shortest(&bound, &on));
     assert_eq!(
         form,
-        "A: pread(f, x[0], O_DIRECT)\nA: x[0] =\nkernel: reclaim(x)"
+        "A: pread(f, x[0], O_DIRECT)\nA: x[1] =\nkernel: reclaim(x)"
     );
     assert_eq!(broken, u64::from(Kind::LostWrite.bit()));
 }

@@ -44,6 +44,15 @@ packed! {
 use GupFast::*;
 
 impl GupFast {
+    /// The page to which it is about to take a reference. Nothing keeps that page from being freed, and used for something else,
+    /// before it does: that is what the second look at the PTE is for.
+    pub fn speculates(self) -> Option<Pfn> {
+        match self {
+            Grab { e, .. } | EarlyRecheck { e, .. } | LateGrab { e, .. } => Some(e.pfn),
+            _ => None,
+        }
+    }
+
     /// The description of the next step.
     pub fn describe(&self, _v: &View) -> Step {
         const F: &str = "gup_fast_pte_range";

@@ -77,12 +77,10 @@ impl RemoveMigrationPtes {
     }
 }
 
-/// The first entry for `old` at or after `from` in the order of the walk. The walk looks under each page-table lock
-/// (`PVMW_SYNC`): where somebody holds it, as mremap does while the entry is on its way, there may be one by then.
+/// The first address at or after `from` in the order of the walk, which looks under each page-table lock (`PVMW_SYNC`): where there
+/// is no entry now, as while mremap has it in hand, there may be one by then.
 fn after(k: &mut Kernel, old: Pfn, new: Pfn, from: usize) -> Option<RemoveMigrationPtes> {
-    let sites = k.rmap_sites(new);
-    sites
-        .filter(|(mm, at)| mm.at() * MAX_PAGES + at.at() >= from)
-        .find(|&(mm, at)| k.mm(mm).ptl || k.pte(mm, at).migration().is_some_and(|e| e.pfn == old))
+    k.rmap_sites(new)
+        .find(|(mm, at)| mm.at() * MAX_PAGES + at.at() >= from)
         .map(|(mm, at)| Restore { old, new, mm, at })
 }
