@@ -4,6 +4,7 @@
 
 pub mod kernels;
 
+mod calls;
 pub mod check;
 mod commute;
 pub mod corpus;

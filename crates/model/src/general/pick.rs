@@ -8,10 +8,10 @@ use cowherd_mm::task::Task;
 use cowherd_mm::*;
 
 use super::{Grain, Slot};
+use crate::calls::First;
 use crate::program::{Op, Program};
 use crate::spec::{PROMISES, Values, value};
 use crate::state::{State, Val};
-use crate::system::First;
 
 impl Program {
     /// Is this a task of a general program that is in no call?

@@ -1,7 +1,7 @@
 //! A test as a stand-alone C program, to attach to a report: one file, libc only, with the story of the schedule that it forces.
 //!
 //! The calls of the test become the system calls of that name. The order of the calls is one that the model found to lead to the test's condition, and
-//! that a program can force ([`order`]); what the program does instead of what it cannot do was put into the test before ([`substitute`]). A test that
+//! that a program can force (`order`); what the program does instead of what it cannot do was put into the test before (`substitute`). A test that
 //! cannot be written so is refused.
 
 mod condition;
