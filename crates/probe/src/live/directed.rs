@@ -412,7 +412,7 @@ impl<'a> Run<'a> {
                     self.issued &= !(1 << task);
                 } else if self.queued(task) {
                     // Its request is with the device.
-                } else if self.sleeps(task) && still[task] >= 15 {
+                } else if self.sleeps(task) && still[task] >= self.looks(task) {
                     // It has slept for long: somebody else has to act.
                 } else {
                     still[task] = if self.sleeps(task) {
@@ -470,6 +470,19 @@ impl<'a> Run<'a> {
         !unborn
             && (thread.life.load(Ordering::SeqCst) == 2
                 || thread.done.load(Ordering::SeqCst) as usize >= reached(self.test, task).len())
+    }
+
+    /// How often a thread must be seen asleep, at half a millisecond, before it counts as waiting for somebody. To unregister a buffer waits for a
+    /// grace period of RCU, which nobody of the test can shorten.
+    fn looks(&self, task: usize) -> u32 {
+        let told = self.world.board.get().threads[task]
+            .told
+            .load(Ordering::SeqCst);
+        let call = &self.test.threads[task].stmts[(told as usize).saturating_sub(1)].call;
+        match call {
+            Call::Release { .. } | Call::Unregister { .. } => 2000,
+            _ => 15,
+        }
     }
 
     fn queued(&self, task: usize) -> bool {
