@@ -55,7 +55,9 @@ packed! {
         RefTest { p: Pass },
         /// RC9 to RC11: clears dirty, starts the write, unlocks.
         Write { p: Pass },
-        /// RC13, RC14: a synchronous device is done: locks again.
+        /// RC13: the write was submitted. A device that is quick may be done already, whatever it is called.
+        Written { p: Pass },
+        /// RC13, RC14: the device is done: locks again.
         Relock { p: Pass },
         /// RC15: freezes the reference count.
         Freeze { p: Pass },
@@ -102,6 +104,7 @@ impl Shrink {
             FlushDirty { .. } => step("RC7", "try_to_unmap_flush_dirty").under("folio lock"),
             RefTest { .. } => step("RC8", "pageout").under("folio lock"),
             Write { .. } => step("RC11", "swap_writepage").under("folio lock"),
+            Written { .. } => step("RC13", S),
             Relock { p } => step("RC14", S).waits(Wait::Writeback(p.pfn)),
             Freeze { .. } => step("RC15", "__remove_mapping").under("folio lock"),
             Remove { .. } => step("RC17", "__remove_mapping").under("folio lock"),
@@ -215,6 +218,14 @@ impl Shrink {
                 go(Write { p })
             }
             Write { p } => write(k, p),
+            Written { p } => {
+                let page = *k.page(p.pfn);
+                go(if page.writeback || page.dirty {
+                    KeepFlush { p, refused: false }
+                } else {
+                    Relock { p }
+                })
+            }
             Relock { p } => {
                 if !k.trylock(p.pfn) {
                     return go(KeepFlush { p, refused: false });
@@ -348,7 +359,7 @@ fn write(k: &mut Kernel, p: Pass) -> Next {
     go(if k.cfg.swap.synchronous {
         Relock { p }
     } else {
-        KeepFlush { p, refused: false }
+        Written { p }
     })
 }
 
