@@ -68,10 +68,9 @@ fn without_the_swap_ptes_bit_the_program_of_the_mail_is_found() {
     let bound = bound(3, &["pread", "reclaim", "store"]);
     let on = kernel("v5.19-swp_exclusive");
     let (form, broken) = found(&bound, &on, &shortest(&bound, &on));
-    assert_eq!(
-        form,
-        "A: pread(f, x[0], O_DIRECT)\nA: x[1] =\nkernel: reclaim(x)"
-    );
+    // Which sector of the page the store goes to makes no difference; the first that is met is told.
+    let mail = |cell| format!("A: pread(f, x[0], O_DIRECT)\nA: x[{cell}] =\nkernel: reclaim(x)");
+    assert!(form == mail(0) || form == mail(1), "{form}");
     assert_eq!(broken, u64::from(Kind::LostWrite.bit()));
 }
 

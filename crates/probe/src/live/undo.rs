@@ -142,8 +142,7 @@ pub fn all(which: Which) {
 
 fn put_back(undo: &Undo) -> io::Result<()> {
     match undo {
-        // EINVAL: it is not on.
-        Undo::Swapoff(path) => unless(libc::EINVAL, swapoff(path)),
+        Undo::Swapoff(path) => swapped_off(path),
         Undo::Zram(number) => {
             if !Path::new(&format!("/sys/block/zram{number}")).exists() {
                 return Ok(());
@@ -167,6 +166,21 @@ fn put_back(undo: &Undo) -> io::Result<()> {
         Undo::Folder(path) => unless(libc::ENOENT, fs::remove_dir_all(path)),
         Undo::Write(path, text) => fs::write(path, text),
     }
+}
+
+/// The area is off in the end, whatever one call says: a swapoff of somebody who is being killed may still be under way, for as long as which
+/// another gets EINVAL, and then turn the area on again.
+fn swapped_off(path: &Path) -> io::Result<()> {
+    let mut last = Ok(());
+    for _ in 0..250 {
+        last = unless(libc::EINVAL, swapoff(path));
+        let on = fs::read_to_string("/proc/swaps").unwrap_or_default();
+        if !on.contains(&*path.to_string_lossy()) {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    last
 }
 
 /// A device may be busy for a moment: somebody looks at every new one.
