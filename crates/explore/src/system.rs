@@ -36,6 +36,12 @@ pub trait System: Sync {
     /// Appends the packed form. Equal states must pack equal, and `unpack(pack(s)) == s`.
     fn pack(&self, state: &Self::State, out: &mut Vec<u8>);
 
+    /// As [`pack`](System::pack), for a state that steps made of `from` (and [`canonical`](System::canonical), where symmetry is
+    /// on). `from` was unpacked, and nothing was done to it since: what the steps left alone need not be packed again.
+    fn pack_after(&self, _from: &Self::State, state: &Self::State, out: &mut Vec<u8>) {
+        self.pack(state, out);
+    }
+
     /// The state that `bytes` was packed from.
     fn unpack(&self, bytes: &[u8]) -> Self::State;
 

@@ -175,7 +175,10 @@ impl<'s, S: System> Worker<'s, S> {
         let start = buffers.start();
         for next in self.expander.successors() {
             if followed(*system, &self.hunt, &mut self.hunted, next) {
-                buffers.push(|packed| pack(*system, *reductions, next, packed));
+                if reductions.symmetry {
+                    system.canonical(next);
+                }
+                buffers.push(|packed| system.pack_after(state, next, packed));
             }
         }
         buffers.sort(start, Some(id));

@@ -87,7 +87,9 @@ impl Pack for Pfn {
     }
     #[inline]
     fn take(r: &mut Reader) -> Self {
-        Pfn(r.next(4) as u8)
+        let pfn = r.next(4) as u8;
+        r.meets_frame(pfn);
+        Pfn(pfn)
     }
 }
 
@@ -99,7 +101,9 @@ impl Pack for Slot {
     }
     #[inline]
     fn take(r: &mut Reader) -> Self {
-        Slot(r.next(2) as u8)
+        let slot = r.next(2) as u8;
+        r.meets_slot(slot);
+        Slot(slot)
     }
 }
 

@@ -33,6 +33,7 @@ pub mod numa;
 pub mod pack;
 pub mod page;
 pub mod page_ref;
+pub mod parts;
 pub mod pgtable;
 pub mod pipe;
 pub mod remote;

@@ -391,6 +391,15 @@ impl Machine {
         frames.fold(0, |used, (n, page)| used | u32::from(!page.is_free()) << n)
     }
 
+    /// Those of some frames that are in use.
+    #[inline]
+    pub fn in_use_among(&self, frames: u32) -> u32 {
+        let used = |pfn: &u8| !self.frames[*pfn as usize].is_free();
+        bits(frames)
+            .filter(used)
+            .fold(0, |used, pfn| used | 1 << pfn)
+    }
+
     /// Are names kept or canonical? A convenience for drivers.
     pub fn naming(symmetry: bool) -> Naming {
         if symmetry {

@@ -10,6 +10,7 @@
 use alloc::vec::Vec;
 
 use crate::ids::{MAX_FRAMES, MAX_SLOTS, Pfn, Slot};
+use crate::parts::Met;
 
 /// A value that can be written to and read from a packed state: `unpack(pack(x)) == x` up to renaming.
 pub trait Pack: Sized {
@@ -65,6 +66,20 @@ impl Word {
     }
 }
 
+/// Eight bytes; past the end there are zeroes.
+#[inline(always)]
+fn load(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..at + 8) {
+        Some(word) => u64::from_le_bytes(word.try_into().expect("eight bytes")),
+        None => {
+            let rest = &bytes[at.min(bytes.len())..];
+            rest.iter()
+                .rev()
+                .fold(0, |word, &byte| word << 8 | u64::from(byte))
+        }
+    }
+}
+
 /// Are frames and slots renamed while packing?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
@@ -85,6 +100,8 @@ pub struct Names {
     slot_order: [u8; MAX_SLOTS],
     frames_met: u8,
     slots_met: u8,
+    /// Does every frame and slot that was met bear its own number?
+    straight: bool,
 }
 
 impl Names {
@@ -101,6 +118,7 @@ impl Names {
             slot_order: [0; MAX_SLOTS],
             frames_met: 1,
             slots_met: 0,
+            straight: true,
         }
     }
 
@@ -113,6 +131,7 @@ impl Names {
         let name = &mut self.frames[frame.at()];
         if *name == UNSEEN {
             *name = self.frames_met;
+            self.straight &= *name == frame.0;
             self.frame_order[self.frames_met as usize] = frame.0;
             self.frames_met += 1;
         }
@@ -128,6 +147,7 @@ impl Names {
         let name = &mut self.slots[slot.at()];
         if *name == UNSEEN {
             *name = self.slots_met;
+            self.straight &= *name == slot.0;
             self.slot_order[self.slots_met as usize] = slot.0;
             self.slots_met += 1;
         }
@@ -159,11 +179,27 @@ impl Names {
         self.slots[slot.at()] != UNSEEN
     }
 
+    /// Has every frame and slot that was met its own number for a name?
+    pub(crate) fn straight(&self) -> bool {
+        self.straight
+    }
+
+    /// How many were met.
+    pub(crate) fn met(&self) -> Met {
+        Met {
+            frames: self.frames_met,
+            slots: self.slots_met,
+        }
+    }
+
     /// Are frames and slots renamed?
     pub fn naming(&self) -> Naming {
         self.naming
     }
 }
+
+/// Bytes behind the end of a stream that is [copied](Writer::copy) from.
+pub(crate) const PADDING: usize = 16;
 
 /// Room for one packed state. The largest that [`crate::machine::Sizes`] allows is well below.
 const ROOM: usize = 512;
@@ -220,6 +256,36 @@ impl<'a> Writer<'a> {
         self.word(Word::EMPTY.and(value, width));
     }
 
+    /// Appends bits `start..end` of another stream, which has [`PADDING`] behind its end.
+    pub(crate) fn copy(&mut self, from: &[u8], start: u16, end: u16) {
+        let (mut start, end) = (usize::from(start), usize::from(end));
+        let bits = |at: usize| {
+            let sixteen: [u8; 16] = from[at / 8..at / 8 + 16].try_into().expect("sixteen bytes");
+            u128::from_le_bytes(sixteen) >> (at % 8)
+        };
+        self.flush();
+        // Fourteen bytes at a time: as many bits as before stay behind the full bytes.
+        let (mut rest, behind) = (u128::from(self.rest.bits), self.rest.len);
+        while start < end {
+            let len = (end - start).min(112) as u32;
+            rest |= (bits(start) & ((1 << len) - 1)) << behind;
+            self.room[self.len..self.len + 16].copy_from_slice(&rest.to_le_bytes());
+            let full = (behind + len) / 8;
+            if len < 112 {
+                self.len += full as usize;
+                self.rest = Word {
+                    bits: (rest >> (full * 8)) as u64,
+                    len: (behind + len) % 8,
+                };
+                return;
+            }
+            self.len += 14;
+            rest >>= 112;
+            start += 112;
+        }
+        self.rest.bits = rest as u64;
+    }
+
     /// Appends what is left, padded to a byte.
     pub fn finish(&mut self) {
         self.flush();
@@ -236,6 +302,8 @@ pub struct Reader<'a> {
     /// What is at hand, and how much of it.
     bits: u64,
     len: u32,
+    /// What has names so far: those that were read, and all below.
+    pub(crate) met: Met,
 }
 
 impl<'a> Reader<'a> {
@@ -246,7 +314,34 @@ impl<'a> Reader<'a> {
             at: 0,
             bits: 0,
             len: 0,
+            met: Met {
+                frames: 1,
+                slots: 0,
+            },
         }
+    }
+
+    /// Bits read so far.
+    #[inline]
+    pub(crate) fn position(&self) -> u16 {
+        (self.at * 8) as u16 - self.len as u16
+    }
+
+    /// All that there is to read.
+    pub(crate) fn bytes(&self) -> &'_ [u8] {
+        self.bytes
+    }
+
+    /// A frame with this name was met.
+    #[inline]
+    pub(crate) fn meets_frame(&mut self, name: u8) {
+        self.met.frames = self.met.frames.max(name + 1);
+    }
+
+    /// A slot with this name was met.
+    #[inline]
+    pub(crate) fn meets_slot(&mut self, name: u8) {
+        self.met.slots = self.met.slots.max(name + 1);
     }
 
     /// Has the next `width` bits at hand, at most as many as a [`Word`] has room for.
@@ -255,15 +350,7 @@ impl<'a> Reader<'a> {
         if self.len >= width {
             return;
         }
-        let word = match self.bytes.get(self.at..self.at + 8) {
-            Some(word) => u64::from_le_bytes(word.try_into().expect("eight bytes")),
-            None => {
-                let rest = &self.bytes[self.at.min(self.bytes.len())..];
-                rest.iter()
-                    .rev()
-                    .fold(0, |word, &byte| word << 8 | u64::from(byte))
-            }
-        };
+        let word = load(self.bytes, self.at);
         // Whole bytes, up to between 56 and 63 bits; what lies above is read again.
         self.bits |= word << self.len;
         self.at += ((63 - self.len) / 8) as usize;
@@ -278,6 +365,12 @@ impl<'a> Reader<'a> {
         self.bits >>= width;
         self.len -= width;
         value
+    }
+
+    /// The next `width` bits, which are at hand and stay there.
+    #[inline]
+    pub fn peek(&self, width: u32) -> u32 {
+        (self.bits & ((1 << width) - 1)) as u32
     }
 
     /// The next `width` (at most 32) bits.

@@ -103,6 +103,32 @@ impl Touch {
     /// What tasks are doing, where others look: who uses the swap device, who is about to exit.
     pub const TASKS: u128 = 1 << 124;
 
+    /// All of an mm, its page table and its VMAs.
+    pub const fn of_mm(mm: MmId) -> u128 {
+        let places = 0xf << (4 * mm.0);
+        places | places << 64 | Touch::mm(mm) | Touch::ptl(mm)
+    }
+    /// The swap device, transfers, pipes, holders.
+    pub const DEVICES: u128 = Touch::SWAP_DEVICE | 0x3ff << 108;
+
+    /// What tells who may reach which page: all but what pages hold, TLBs, batches and what tasks do.
+    pub const MEMORY: u128 = Touch::PTES
+        | Touch::PAGES
+        | Touch::VMAS
+        | Touch::SLOTS
+        | Touch::MMS
+        | 0xf << 104
+        | Touch::DEVICES;
+
+    /// The frames among these, one bit each: of their struct pages, or of what they hold.
+    pub const fn frames(bits: u128) -> u64 {
+        (bits >> 32 & 0xffff | bits >> 48 & 0xffff) as u64
+    }
+    /// The slots among these, one bit each.
+    pub const fn slots(bits: u128) -> u64 {
+        (bits >> 80 & 0xf) as u64
+    }
+
     /// Reads and writes these.
     pub fn write(&mut self, bits: u128) {
         self.any |= bits;

@@ -27,6 +27,10 @@ pub struct Driver<'a> {
     pub alarms: Alarms,
     /// What the step read and wrote beside the machine: files, and the ideal memory.
     pub touched: Touch,
+    /// Was the ideal memory told anything?
+    pub told: bool,
+    /// Was a register or a file written?
+    pub wrote: bool,
     /// The frames in use when last looked, one bit each.
     used: u32,
     /// The frames of the page cache that a VMA shows.
@@ -76,6 +80,8 @@ pub fn split<'a>(
             ideal,
             alarms: Alarms::default(),
             touched: Touch::NONE,
+            told: false,
+            wrote: false,
             used,
             mapped_files,
             io_files,
@@ -99,6 +105,7 @@ impl Driver<'_> {
     }
 
     fn give(&mut self, value: u8) {
+        self.wrote = true;
         if let Some(reg) = self.result {
             self.regs[reg] = Val::Number(value);
         }
@@ -110,6 +117,7 @@ impl Driver<'_> {
 
     /// The ideal memory of an address is about to change, or to be asked.
     fn ideal(&mut self, mm: MmId, va: Va) {
+        self.told = true;
         self.touched.write(Touch::ideal(mm, va));
     }
 
@@ -134,6 +142,7 @@ impl Driver<'_> {
         }
         self.frames[pfn.at()][cell.at()] = value;
         if self.mapped_files >> pfn.0 & 1 == 1 {
+            self.told = true;
             self.touched.read(Touch::VMAS);
             self.p.spec.file_written(self.ideal, &mut self.alarms);
         }
@@ -209,6 +218,7 @@ impl World for Driver<'_> {
                 ..
             }) => {
                 let value = self.load(mm, va, pfn, cell);
+                self.wrote = true;
                 self.touched.write(Touch::file(file));
                 self.files[file.at()][file_cell.at()] = value;
             }
@@ -270,6 +280,7 @@ impl World for Driver<'_> {
                     .land(self.ideal, &mut self.alarms, io, cell, value);
             }
             Dir::ToDevice => {
+                self.wrote = true;
                 self.touched.write(Touch::file(file));
                 let value = self.get(pfn, cell);
                 self.files[file.at()][at.at()] = value;
@@ -317,6 +328,7 @@ impl World for Driver<'_> {
     }
 
     fn event(&mut self, event: Event) {
+        self.told = true;
         let bits = self.p.spec.event_footprint(event);
         self.touched.write(bits);
         self.p.spec.event(self.ideal, &mut self.alarms, event);

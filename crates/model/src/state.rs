@@ -2,6 +2,7 @@
 
 use cowherd_mm::machine::bits;
 use cowherd_mm::pack::{Names, Naming, Pack, Reader, Word, Writer};
+use cowherd_mm::parts::{Changed, Form, Kind, Model};
 use cowherd_mm::*;
 
 use crate::program::{MAX_REGS, Program};
@@ -37,6 +38,22 @@ pub struct State {
     pub alarms: u64,
     /// Promises kept.
     pub ideal: crate::spec::Ideal,
+    /// How it relates to the packed state that it came from.
+    pub origin: Origin,
+}
+
+/// The packed state that a state was unpacked from, and which of its parts steps have changed since. No part of the state.
+#[derive(Debug)]
+pub struct Origin {
+    /// Only of the very state that was unpacked. Apart, for every copy of a state would copy it too.
+    form: Option<Box<Form>>,
+    pub(crate) changed: Changed,
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Origin) -> bool {
+        true
+    }
 }
 
 /// What a register holds.
@@ -63,15 +80,24 @@ const ERRNOS: [Errno; 10] = [
     Errno::Segv,
 ];
 
-impl Pack for Val {
-    const MOST: u32 = 6;
-    fn put(&self, word: Word, _: &mut Names) -> Word {
-        let code = match *self {
+/// Registers that a [`Word`] has room for.
+const REGS_A_WORD: usize = (Word::ROOM / Val::MOST) as usize;
+
+impl Val {
+    fn code(self, word: Word) -> Word {
+        let code = match self {
             Val::Unset => 32,
             Val::Number(n) => u32::from(n),
             Val::Failed(e) => 33 + ERRNOS.iter().position(|&x| x == e).unwrap_or(0) as u32,
         };
-        word.and(code, 6)
+        word.and(code, Val::MOST)
+    }
+}
+
+impl Pack for Val {
+    const MOST: u32 = 6;
+    fn put(&self, word: Word, _: &mut Names) -> Word {
+        self.code(word)
     }
     fn take(r: &mut Reader) -> Val {
         match r.next(6) {
@@ -118,6 +144,10 @@ impl State {
             start: [[None; MAX_PAGES]; MAX_MMS],
             alarms: 0,
             ideal: crate::spec::Ideal::EMPTY,
+            origin: Origin {
+                form: None,
+                changed: Changed::NONE,
+            },
         }
     };
 
@@ -131,11 +161,30 @@ impl State {
     /// Kernel actors that do the same may swap places: of the forms that all their orders give, the least is taken. Each is
     /// packed as a whole, frames renamed anew, so that the result does not depend on which order came first.
     pub fn pack(&self, p: &Program, out: &mut Vec<u8>) {
-        if p.naming == Naming::Kept || p.twins.is_empty() {
-            return self.pack_as_is(p, out);
-        }
+        self.pack_like(p, None, out);
+    }
+
+    /// As [`pack`](State::pack), for a state that steps made of `from`, which was unpacked.
+    pub fn pack_after(&self, p: &Program, from: &State, out: &mut Vec<u8>) {
+        let model = from.origin.form.as_deref().map(|form| Model {
+            form,
+            changed: self.origin.changed,
+        });
         let start = out.len();
-        self.pack_as_is(p, out);
+        self.pack_like(p, model, out);
+        if cfg!(debug_assertions) {
+            let mut whole = Vec::new();
+            self.pack(p, &mut whole);
+            assert_eq!(out[start..], whole, "a step changed more than it told");
+        }
+    }
+
+    fn pack_like(&self, p: &Program, model: Option<Model>, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.pack_as_is(p, model, out);
+        if p.naming == Naming::Kept || p.twins.is_empty() {
+            return;
+        }
         for swaps in &p.twins {
             if p.general.is_some()
                 && swaps
@@ -149,7 +198,7 @@ impl State {
                 other.swap_tasks(a, b, p.general.is_some());
             }
             let end = out.len();
-            other.pack_as_is(p, out);
+            other.pack_as_is(p, None, out);
             if out[end..] < out[start..end] {
                 out.drain(start..end);
             } else {
@@ -182,49 +231,124 @@ impl State {
         }
     }
 
-    fn pack_as_is(&self, p: &Program, out: &mut Vec<u8>) {
-        let s = &p.cfg.sizes;
+    fn pack_as_is(&self, p: &Program, model: Option<Model>, out: &mut Vec<u8>) {
         let mut w = Writer::new(out);
-        let names = &mut Names::new(p.naming);
+        let mut names = Names::new(p.naming);
+        let sizes = &p.cfg.sizes;
+        w.parts(sizes, self.used, model, &mut names, |part, w, names| {
+            self.pack_part(p, part, w, names)
+        });
+        w.finish();
+    }
+
+    /// What refers to no frame and no slot: where tasks are, and what they left behind.
+    fn pack_head(&self, p: &Program, w: &mut Writer) {
+        let s = &p.cfg.sizes;
         let (pcs, bits) = (self.pc[..s.cpus].iter(), p.pc_bits());
         w.word(pcs.fold(Word::EMPTY, |word, pc| word.and(u32::from(*pc), bits)));
-        if p.general.is_some() {
-            w.bits(u32::from(self.calls), 16);
+        for regs in self.regs[..p.regs.len()].chunks(REGS_A_WORD) {
+            w.word(regs.iter().fold(Word::EMPTY, |word, reg| reg.code(word)));
         }
-        for reg in &self.regs[..p.regs.len()] {
-            reg.pack(&mut w, names);
-        }
-        w.bits(u32::from(self.refused), p.refusals.len() as u32);
-        w.bits(u32::from(self.killed), s.cpus as u32);
-        if p.watches_traps {
-            w.bits(u32::from(self.trapped), 16);
-        }
-        w.bits(u32::from(self.alarms != 0), 1);
+        let word = Word::EMPTY.and(u32::from(self.refused), p.refusals.len() as u32);
+        let word = word.and(u32::from(self.killed), s.cpus as u32);
+        w.word(word.and(u32::from(self.alarms != 0), 1));
         if self.alarms != 0 {
             w.bits(self.alarms as u32, 32);
             w.bits((self.alarms >> 32) as u32, 32);
         }
-        for file in 0..p.files.len() {
-            w.word(put_cells(&self.files[file], s.cells, Word::EMPTY));
+        if p.general.is_some() {
+            w.bits(u32::from(self.calls), 16);
         }
-        self.ideal.pack(&mut w);
-        self.m.pack_roots(s, p.base(), &mut w, names);
-        if p.watches_frames {
-            for mm in 0..s.mms {
-                for va in 0..s.pages {
-                    self.start[mm][va].pack(&mut w, names);
+        if p.watches_traps {
+            w.bits(u32::from(self.trapped), 16);
+        }
+        for file in &self.files[..p.files.len()] {
+            w.word(put_cells(file, s.cells, Word::EMPTY));
+        }
+    }
+
+    fn unpack_head(&mut self, p: &Program, r: &mut Reader) {
+        let s = &p.cfg.sizes;
+        for pc in &mut self.pc[..s.cpus] {
+            *pc = r.bits(p.pc_bits()) as u8;
+        }
+        for reg in &mut self.regs[..p.regs.len()] {
+            *reg = Val::unpack(r);
+        }
+        self.refused = r.bits(p.refusals.len() as u32) as u8;
+        self.killed = r.bits(s.cpus as u32) as u8;
+        self.alarms = 0;
+        if r.bits(1) == 1 {
+            self.alarms = u64::from(r.bits(32)) | u64::from(r.bits(32)) << 32;
+        }
+        if p.general.is_some() {
+            self.calls = r.bits(16) as u16;
+        }
+        if p.watches_traps {
+            self.trapped = r.bits(16) as u16;
+        }
+        for file in &mut self.files[..p.files.len()] {
+            *file = unpack_cells(s.cells, r);
+        }
+    }
+
+    fn pack_part(&self, p: &Program, part: Kind, w: &mut Writer, names: &mut Names) {
+        let s = &p.cfg.sizes;
+        match part {
+            Kind::Head => self.pack_head(p, w),
+            Kind::Ideal => self.ideal.pack(w),
+            Kind::Mm(mm) => self.m.pack_mm(mm, s, p.base(), w, names),
+            Kind::Task(cpu) => self.m.pack_task(cpu, w, names),
+            Kind::Tlbs => self.m.pack_tlbs(s, w, names),
+            Kind::Devices => self.m.pack_devices(s, w, names),
+            Kind::Start if p.watches_frames => {
+                for pfn in self.start[..s.mms].iter().flat_map(|mm| &mm[..s.pages]) {
+                    pfn.pack(w, names);
                 }
             }
+            Kind::Start | Kind::Used => {}
+            Kind::Frame(pfn) => {
+                if self.m.pack_frame(pfn, w, names) {
+                    w.word(put_cells(&self.frames[pfn.at()], s.cells, Word::EMPTY));
+                }
+            }
+            Kind::Slot(slot) => {
+                let word = self.m.put_slot(slot, names);
+                w.word(put_cells(&self.slots[slot.at()], s.cells, word));
+            }
         }
-        self.m.pack_memory(
-            s,
-            self.used,
-            &mut w,
-            names,
-            |pfn, w| w.word(put_cells(&self.frames[pfn.at()], s.cells, Word::EMPTY)),
-            |slot, word| put_cells(&self.slots[slot.at()], s.cells, word),
-        );
-        w.finish();
+    }
+
+    fn unpack_part(&mut self, p: &Program, part: Kind, r: &mut Reader) {
+        let s = &p.cfg.sizes;
+        match part {
+            Kind::Head => self.unpack_head(p, r),
+            Kind::Ideal => self.ideal.unpack(r),
+            Kind::Mm(mm) => self.m.unpack_mm(mm, s, p.base(), r),
+            Kind::Task(cpu) => self.m.unpack_task(cpu, r),
+            Kind::Tlbs => self.m.unpack_tlbs(s, r),
+            Kind::Devices => self.m.unpack_devices(s, r),
+            Kind::Start if p.watches_frames => {
+                for pfn in self.start[..s.mms]
+                    .iter_mut()
+                    .flat_map(|mm| &mut mm[..s.pages])
+                {
+                    *pfn = Pack::unpack(r);
+                }
+            }
+            Kind::Start | Kind::Used => {}
+            Kind::Frame(pfn) => {
+                if self.m.unpack_frame(pfn, p.naming, r) {
+                    self.frames[pfn.at()] = unpack_cells(s.cells, r);
+                } else {
+                    self.drop_frame(pfn);
+                }
+            }
+            Kind::Slot(slot) => {
+                self.m.unpack_slot(slot, p.naming, r);
+                self.slots[slot.at()] = unpack_cells(s.cells, r);
+            }
+        }
     }
 
     /// The inverse of [`pack`](State::pack).
@@ -236,53 +360,40 @@ impl State {
 
     /// As [`unpack`](State::unpack), in place.
     pub fn unpack_into(&mut self, p: &Program, bytes: &[u8]) {
-        let s = &p.cfg.sizes;
         let mut r = Reader::new(bytes);
-        let state = self;
-        *state = State::EMPTY;
-        for task in 0..s.cpus {
-            state.pc[task] = r.bits(p.pc_bits()) as u8;
-        }
-        if p.general.is_some() {
-            state.calls = r.bits(16) as u16;
-        }
-        for reg in &mut state.regs[..p.regs.len()] {
-            *reg = Val::unpack(&mut r);
-        }
-        state.refused = r.bits(p.refusals.len() as u32) as u8;
-        state.killed = r.bits(s.cpus as u32) as u8;
-        if p.watches_traps {
-            state.trapped = r.bits(16) as u16;
-        }
-        if r.bits(1) == 1 {
-            state.alarms = u64::from(r.bits(32)) | u64::from(r.bits(32)) << 32;
-        }
-        for file in 0..p.files.len() {
-            state.files[file] = unpack_cells(s.cells, &mut r);
-        }
-        p.spec.size(&mut state.ideal);
-        state.ideal.unpack(&mut r);
-        state.m.unpack_roots(s, p.base(), &mut r);
-        if p.watches_frames {
-            for mm in 0..s.mms {
-                for va in 0..s.pages {
-                    state.start[mm][va] = Pack::unpack(&mut r);
-                }
-            }
-        }
-        let (frames, slots) = (&mut state.frames, &mut state.slots);
-        state.used = state.m.unpack_memory(
-            s,
-            p.naming,
-            &mut r,
-            |pfn, r| frames[pfn.at()] = unpack_cells(s.cells, r),
-            |slot, r| slots[slot.at()] = unpack_cells(s.cells, r),
-        );
+        // One state is written over the other. What it was unpacked from tells which frames have to be dropped; if steps were
+        // taken in it, nobody knows.
+        let form = self.origin.form.take();
+        let known = self.origin.changed == Changed::NONE;
+        let mut form = form.filter(|_| known).unwrap_or_else(|| {
+            *self = State::EMPTY;
+            p.spec.size(&mut self.ideal);
+            Box::default()
+        });
+        let (used, gone) = r.parts(&p.cfg.sizes, p.naming, &mut form, |part, r| {
+            self.unpack_part(p, part, r)
+        });
+        bits(gone).for_each(|pfn| self.drop_frame(Pfn(pfn)));
+        self.used = used;
+        self.origin = Origin {
+            form: Some(form),
+            changed: Changed::NONE,
+        };
+    }
+
+    fn drop_frame(&mut self, pfn: Pfn) {
+        self.m.frames[pfn.at()] = page::Page::FREE;
+        self.frames[pfn.at()] = JUNK_CELLS;
     }
 
     /// What freed frames hold is not packed: nobody may rely on it.
     pub fn forget_freed(&mut self) {
-        for pfn in bits(!self.used & ((1 << MAX_FRAMES) - 1)) {
+        self.forget_all(!self.used & ((1 << MAX_FRAMES) - 1));
+    }
+
+    /// As [`forget_freed`](State::forget_freed), of some that are free.
+    pub(crate) fn forget_all(&mut self, freed: u32) {
+        for pfn in bits(freed) {
             self.frames[pfn as usize] = JUNK_CELLS;
         }
     }
@@ -366,6 +477,7 @@ impl Clone for State {
             start,
             alarms,
             ideal,
+            origin,
         } = from;
         self.m = *m;
         self.used = *used;
@@ -381,6 +493,10 @@ impl Clone for State {
         self.start = *start;
         self.alarms = *alarms;
         self.ideal.clone_from(ideal);
+        self.origin = Origin {
+            form: None,
+            changed: origin.changed,
+        };
     }
 }
 

@@ -6,6 +6,7 @@
 use cowherd_explore::{Choice, Footprint, Mover, System};
 use cowherd_mm::direct_io::device;
 use cowherd_mm::machine::IoState;
+use cowherd_mm::parts::Part;
 use cowherd_mm::step::{Moves, step};
 use cowherd_mm::*;
 
@@ -153,18 +154,28 @@ impl Program {
             driver.event(Event::Released { holder });
         }
         touched.add(driver.touched);
-        let alarms = driver.alarms;
+        let (alarms, told, wrote) = (driver.alarms, driver.told, driver.wrote);
         state.m.tasks[task] = current;
+        let changed = &mut state.origin.changed;
+        changed.touch(touched);
+        changed.add(Part::task(Cpu(task as u8)));
+        changed.add_if(told, Part::IDEAL);
+        changed.add_if(wrote || returned.is_some(), Part::HEAD);
         if let memory::fault::Fault::Userfault { f } = current.fault
             && self.watches_traps
         {
             state.trapped |= 1 << (f.mm.0 * 4 + f.va.0);
+            state.origin.changed.add(Part::HEAD);
         }
         state.note(alarms);
         if let Some(result) = returned {
             self.returned(state, task, result, value);
         }
-        Done { touched, alarms }
+        Done {
+            touched,
+            alarms,
+            told,
+        }
     }
 
     /// A call returned: its result, and the next statement.
@@ -261,11 +272,17 @@ pub fn soft_dirty(m: &Machine, mm: MmId, va: Va) -> bool {
 struct Done {
     touched: Touch,
     alarms: Alarms,
+    /// Was the ideal memory told anything?
+    told: bool,
 }
 
 impl State {
     fn note(&mut self, alarms: Alarms) {
+        let before = self.alarms;
         self.alarms |= alarms.word();
+        self.origin
+            .changed
+            .add_if(before != self.alarms, Part::HEAD);
     }
 }
 
@@ -288,15 +305,15 @@ impl System for Program {
 
     fn step(&self, state: &mut State, actor: usize, choice: &mut Choice) {
         let told = cfg!(debug_assertions).then(|| self.told(state, actor));
-        let touched = self.act(state, actor, choice).touched;
+        let done = self.act(state, actor, choice);
         if let Some((label, told)) = told {
-            let did = self.coarse(state, touched);
+            let did = self.coarse(state, done.touched);
             assert!(
                 told.covers(did),
                 "{label} touched {did:x?}, and told {told:x?}"
             );
         }
-        self.settle(state);
+        self.settle(state, &done);
     }
 
     fn done(&self, state: &State) -> bool {
@@ -343,6 +360,10 @@ impl System for Program {
 
     fn pack(&self, state: &State, out: &mut Vec<u8>) {
         state.pack(self, out);
+    }
+
+    fn pack_after(&self, from: &State, state: &State, out: &mut Vec<u8>) {
+        state.pack_after(self, from, out);
     }
 
     fn unpack(&self, bytes: &[u8]) -> State {
@@ -452,7 +473,8 @@ impl Program {
         let step = self.describe(state, actor);
         let wait = step.map_or(Wait::Nothing, |step| step.wait);
         let shown = self.shown(state, actor);
-        let mut touched = self.act(state, actor, choice).touched;
+        let done = self.act(state, actor, choice);
+        let mut touched = done.touched;
         touched.add(wait.touches());
         if shown != self.shown(state, actor) {
             touched.write(Touch::TASKS);
@@ -461,15 +483,15 @@ impl Program {
             touched.read(Touch::TASKS);
         }
         touched.write(self.spec.tied(&state.ideal, touched.any));
-        self.settle(state);
+        self.settle(state, &done);
         touched
     }
 
     /// [`step`](System::step), and which rules it broke.
     pub fn judged_step(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Vec<Alarm> {
-        let during = self.act(state, actor, choice).alarms;
-        let after = self.settle(state);
-        during.iter().chain(after.iter()).collect()
+        let done = self.act(state, actor, choice);
+        let after = self.settle(state, &done);
+        done.alarms.iter().chain(after.iter()).collect()
     }
 
     /// What others see of a task's place in its program: the statement, whether it uses the swap device, whether it exits.
@@ -515,33 +537,76 @@ impl Program {
         }
         let mut touched = k.touched();
         touched.add(driver.touched);
-        let alarms = driver.alarms;
+        let (alarms, told, wrote) = (driver.alarms, driver.told, driver.wrote);
+        let changed = &mut state.origin.changed;
+        changed.touch(touched);
+        changed.add_if(told, Part::IDEAL);
+        changed.add_if(wrote, Part::HEAD);
         state.note(alarms);
-        Done { touched, alarms }
+        Done {
+            touched,
+            alarms,
+            told,
+        }
     }
 
     /// What follows from a step, whoever took it: frames of the start that were freed are no longer anybody's; the kernel's
-    /// invariants and what every address would show are looked at.
-    fn settle(&self, state: &mut State) -> Alarms {
-        state.used = state.m.in_use();
-        state.forget_freed();
+    /// invariants and what every address would show are looked at, unless the step wrote nothing that they depend on.
+    fn settle(&self, state: &mut State, done: &Done) -> Alarms {
+        let Done { touched, told, .. } = *done;
+        let written = Touch::frames(touched.writes) as u32;
+        if written != 0 {
+            let before = state.used;
+            state.used = before & !written | state.m.in_use_among(written);
+            let differs = before != state.used;
+            state.origin.changed.add_if(differs, Part::USED);
+            state.forget_all(written & !state.used);
+        }
         if self.watches_frames {
             for pfn in state.start.iter_mut().flatten() {
                 if pfn.is_some_and(|pfn| state.m.frames[pfn.at()].is_free()) {
                     *pfn = None;
+                    state.origin.changed.add(Part::START);
                 }
             }
         }
-        let mut alarms = Alarms::default();
-        let broken = cowherd_mm::invariants::broken_among(&state.m, &self.cfg, state.used);
-        if !broken.is_empty() {
-            broken.iter().for_each(|broken| alarms.broken(broken));
-        }
-        self.spec.settle(state, &mut alarms, self);
-        state.note(alarms);
+        let invariants = touched.writes & Touch::MEMORY & !Touch::MMS != 0;
+        let shows = told
+            || touched.writes & (Touch::MEMORY | Touch::DATA | Touch::TLBS) != 0
+            || state.ideal.watched();
+        let alarms = self.look(state, invariants, shows);
         if self.general.is_some() {
+            // What was picked, and what is forgotten.
+            state.origin.changed.add(Part::HEAD);
             self.forget(state);
         }
         alarms
+    }
+
+    /// Looks at the kernel's invariants, and at what every address shows.
+    fn look(&self, state: &mut State, invariants: bool, shows: bool) -> Alarms {
+        let mut alarms = Alarms::default();
+        if invariants {
+            let broken = cowherd_mm::invariants::broken_among(&state.m, &self.cfg, state.used);
+            if !broken.is_empty() {
+                broken.iter().for_each(|broken| alarms.broken(broken));
+            }
+        }
+        if shows {
+            self.spec.settle(state, &mut alarms, self);
+        }
+        state.note(alarms);
+        alarms
+    }
+
+    /// Would looking at everything once more tell anything new of a state that a step led to? What a step leaves out after it can
+    /// only be so.
+    pub fn is_settled(&self, state: &State) -> bool {
+        let mut again = state.clone();
+        self.look(&mut again, true, true);
+        if let Some(general) = &self.general {
+            again.alarms &= general.counts;
+        }
+        again == *state && state.used == state.m.in_use()
     }
 }

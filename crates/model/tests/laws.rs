@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,9 +15,11 @@ use cowherd_explore::oracle::oracle;
 use cowherd_explore::{Choice, Reductions, Report, System};
 use cowherd_litmus::ast::Test;
 use cowherd_mm::{Feature, FeatureSet};
+use cowherd_model::general::{Bound, Calls, Grain, MENU, general};
 use cowherd_model::kernels::Profile;
 use cowherd_model::lower::lower;
 use cowherd_model::program::Program;
+use cowherd_model::spec::PROMISES;
 use cowherd_model::state::State;
 
 /// States of one program at most.
@@ -87,6 +89,100 @@ fn packing_is_exact() {
         }
         true
     });
+}
+
+/// In every successor of the first states: looking at all invariants and all addresses finds nothing that was left out.
+fn nothing_was_left_out(program: &Program, most: usize, text: &str) {
+    let mut seen = HashSet::new();
+    let mut queue: VecDeque<State> = program.initial.iter().cloned().collect();
+    while let Some(from) = queue.pop_front() {
+        for (taken, next) in successors(program, &from) {
+            let label = program.describe(&from, taken.0).map(|step| step.label);
+            assert!(program.is_settled(&next), "{label:?}\n{text}");
+            let mut bytes = Vec::new();
+            program.pack(&next, &mut bytes);
+            if seen.len() < most && seen.insert(bytes) {
+                queue.push_back(next);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_step_did_not_write_needs_no_second_look() {
+    all(150, |text, test, kernel| {
+        let Ok(program) = lower(test, kernel, true) else {
+            return false;
+        };
+        nothing_was_left_out(&program, 1_500, text);
+        true
+    });
+    nothing_was_left_out(&every_program(true), 6_000, "every program");
+}
+
+/// The general program of a bound, with all calls of the menu.
+fn every_program(symmetry: bool) -> Program {
+    let bound = Bound {
+        processes: 2,
+        threads: 1,
+        kernel: 1,
+        pages: 1,
+        cells: 2,
+        calls: 3,
+        allowed: MENU.iter().map(|word| word.name).collect(),
+        swap: "async".into(),
+        files: "nfs".into(),
+        counts: PROMISES,
+        grain: Grain::Step,
+    };
+    general(&bound, Calls::Any(3), &profile("v6.12.107"), symmetry).unwrap()
+}
+
+/// Packs every successor of the first states, after one step and after two, in both ways: what the steps left alone is copied, or all is
+/// packed. Each state is unpacked over the one before.
+fn copying_packs_the_same(program: &Program, most: usize, text: &str) {
+    let pack = |state: &State| {
+        let mut bytes = Vec::new();
+        program.pack(state, &mut bytes);
+        bytes
+    };
+    let mut seen: HashSet<Vec<u8>> = program.initial.iter().map(&pack).collect();
+    let mut queue: VecDeque<Vec<u8>> = seen.iter().cloned().collect();
+    let mut from = program.initial[0].clone();
+    while let Some(bytes) = queue.pop_front() {
+        program.unpack_into(&bytes, &mut from);
+        assert_eq!(pack(&from), bytes, "{text}");
+        for (taken, next) in successors(program, &from) {
+            let further = successors(program, &next)
+                .into_iter()
+                .map(|(_, state)| state);
+            for state in std::iter::once(next.clone()).chain(further) {
+                let mut copied = Vec::new();
+                program.pack_after(&from, &state, &mut copied);
+                let label = program.describe(&from, taken.0).map(|step| step.label);
+                assert_eq!(copied, pack(&state), "{label:?}\n{text}");
+            }
+            if seen.len() < most && seen.insert(pack(&next)) {
+                queue.push_back(pack(&next));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_steps_left_alone_is_packed_as_it_was() {
+    all(150, |text, test, kernel| {
+        for symmetry in [true, false] {
+            let Ok(program) = lower(test, kernel, symmetry) else {
+                return false;
+            };
+            copying_packs_the_same(&program, 400, text);
+        }
+        true
+    });
+    for symmetry in [true, false] {
+        copying_packs_the_same(&every_program(symmetry), 4_000, "every program");
+    }
 }
 
 #[test]

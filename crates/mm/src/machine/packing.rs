@@ -1,54 +1,103 @@
-//! A machine, packed: first what can refer to frames and slots, then those.
+//! The parts of a machine, packed.
 
-use super::{IoState, Machine, Sizes, bits};
+use super::{Io, IoState, Machine, Sizes};
 use crate::ids::*;
 use crate::pack::{Names, Naming, Pack, Reader, Word, Writer};
 use crate::task::Task;
 
 impl Machine {
-    /// Packs all but frames and slots: what can refer to them. VMAs hardly ever differ from those of the start (`base`).
-    pub fn pack_roots(&self, sizes: &Sizes, base: &Machine, w: &mut Writer, names: &mut Names) {
-        for pfn in 1..=sizes.file_frames as u8 {
-            names.frame(Pfn(pfn));
+    /// Packs an mm. VMAs hardly ever differ from those of the start (`base`).
+    pub fn pack_mm(
+        &self,
+        mm: MmId,
+        sizes: &Sizes,
+        base: &Machine,
+        w: &mut Writer,
+        names: &mut Names,
+    ) {
+        self.mms[mm.at()].pack(w, names);
+        if !self.mms[mm.at()].alive {
+            return;
         }
-        for mm in 0..sizes.mms {
-            self.mms[mm].pack(w, names);
-            if !self.mms[mm].alive {
-                continue;
-            }
-            let root = self.mms[mm].root.at();
-            for va in 0..sizes.pages {
-                let vma = &self.vmas[mm][va];
-                let word = if *vma == base.vmas[root][va] {
-                    Word::EMPTY.and(0, 1)
-                } else {
-                    vma.put(Word::EMPTY.and(1, 1), names)
-                };
-                let word = self.ptes[mm][va].put(word, names);
-                w.word(word);
-            }
-        }
-        for cpu in 0..sizes.cpus {
-            let task = &self.tasks[cpu];
-            if task.busy() {
-                w.bits(1, 1);
-                task.call.pack(w, names);
-                task.fault.pack(w, names);
+        let root = self.mms[mm.at()].root.at();
+        for va in 0..sizes.pages {
+            let vma = &self.vmas[mm.at()][va];
+            let word = if *vma == base.vmas[root][va] {
+                Word::EMPTY.and(0, 1)
             } else {
-                w.bits(0, 1);
-            }
-            let tlb = self.tlbs[cpu][..sizes.pages].iter();
-            let word = tlb.fold(Word::EMPTY, |word, entry| entry.put(word, names));
-            w.word(word);
+                vma.put(Word::EMPTY.and(1, 1), names)
+            };
+            w.word(self.ptes[mm.at()][va].put(word, names));
         }
+    }
+
+    /// The inverse of [`pack_mm`](Machine::pack_mm).
+    pub fn unpack_mm(&mut self, mm: MmId, sizes: &Sizes, base: &Machine, r: &mut Reader) {
+        self.mms[mm.at()] = Pack::unpack(r);
+        if !self.mms[mm.at()].alive {
+            self.vmas[mm.at()] = Machine::EMPTY.vmas[mm.at()];
+            self.ptes[mm.at()] = Machine::EMPTY.ptes[mm.at()];
+            return;
+        }
+        let root = self.mms[mm.at()].root.at();
+        for va in 0..sizes.pages {
+            self.vmas[mm.at()][va] = if r.bits(1) == 0 {
+                base.vmas[root][va]
+            } else {
+                Pack::unpack(r)
+            };
+            self.ptes[mm.at()][va] = Pack::unpack(r);
+        }
+    }
+
+    /// Packs what a task is doing.
+    pub fn pack_task(&self, cpu: Cpu, w: &mut Writer, names: &mut Names) {
+        let task = &self.tasks[cpu.at()];
+        w.bits(u32::from(task.busy()), 1);
+        if task.busy() {
+            task.call.pack(w, names);
+            task.fault.pack(w, names);
+        }
+    }
+
+    /// The inverse of [`pack_task`](Machine::pack_task).
+    pub fn unpack_task(&mut self, cpu: Cpu, r: &mut Reader) {
+        self.tasks[cpu.at()] = if bool::unpack(r) {
+            Task {
+                call: Pack::unpack(r),
+                fault: Pack::unpack(r),
+            }
+        } else {
+            Task::IDLE
+        };
+    }
+
+    /// Packs the TLBs.
+    pub fn pack_tlbs(&self, sizes: &Sizes, w: &mut Writer, names: &mut Names) {
+        for tlb in &self.tlbs[..sizes.cpus] {
+            let tlb = tlb[..sizes.pages].iter();
+            w.word(tlb.fold(Word::EMPTY, |word, entry| entry.put(word, names)));
+        }
+    }
+
+    /// The inverse of [`pack_tlbs`](Machine::pack_tlbs).
+    pub fn unpack_tlbs(&mut self, sizes: &Sizes, r: &mut Reader) {
+        for tlb in &mut self.tlbs[..sizes.cpus] {
+            for entry in &mut tlb[..sizes.pages] {
+                *entry = Pack::unpack(r);
+            }
+        }
+    }
+
+    /// Packs the swap device, transfers, holders and pipes.
+    pub fn pack_devices(&self, sizes: &Sizes, w: &mut Writer, names: &mut Names) {
         let swap = Word::EMPTY.and(u32::from(self.swap_off), 1);
         w.word(swap.and(u32::from(self.swap_gone), 1));
         for io in &self.ios[..sizes.ios] {
             if io.state == IoState::Idle {
                 w.bits(0, 1);
             } else {
-                let word = io.put(Word::EMPTY.and(1, 1), names);
-                w.word(word);
+                w.word(io.put(Word::EMPTY.and(1, 1), names));
             }
         }
         for holder in &self.holders[..sizes.holders] {
@@ -61,149 +110,65 @@ impl Machine {
         }
     }
 
-    /// The inverse of [`pack_roots`](Machine::pack_roots), into a machine that is as [`new`](Machine::new).
-    pub fn unpack_roots(&mut self, sizes: &Sizes, base: &Machine, r: &mut Reader) {
-        let m = self;
-        for mm in 0..sizes.mms {
-            m.mms[mm] = Pack::unpack(r);
-            if !m.mms[mm].alive {
-                continue;
-            }
-            let root = m.mms[mm].root.at();
-            for va in 0..sizes.pages {
-                m.vmas[mm][va] = if r.bits(1) == 0 {
-                    base.vmas[root][va]
-                } else {
-                    Pack::unpack(r)
-                };
-                m.ptes[mm][va] = Pack::unpack(r);
-            }
+    /// The inverse of [`pack_devices`](Machine::pack_devices).
+    pub fn unpack_devices(&mut self, sizes: &Sizes, r: &mut Reader) {
+        self.swap_off = Pack::unpack(r);
+        self.swap_gone = Pack::unpack(r);
+        for io in &mut self.ios[..sizes.ios] {
+            *io = if bool::unpack(r) {
+                Pack::unpack(r)
+            } else {
+                Io::IDLE
+            };
         }
-        for cpu in 0..sizes.cpus {
-            if r.bits(1) == 1 {
-                m.tasks[cpu] = Task {
-                    call: Pack::unpack(r),
-                    fault: Pack::unpack(r),
-                };
-            }
-            for va in 0..sizes.pages {
-                m.tlbs[cpu][va] = Pack::unpack(r);
-            }
-        }
-        m.swap_off = Pack::unpack(r);
-        m.swap_gone = Pack::unpack(r);
-        for io in &mut m.ios[..sizes.ios] {
-            if bool::unpack(r) {
-                *io = Pack::unpack(r);
-            }
-        }
-        for holder in &mut m.holders[..sizes.holders] {
+        for holder in &mut self.holders[..sizes.holders] {
             *holder = Pack::unpack(r);
         }
-        for pipe in &mut m.pipes[..sizes.pipes] {
+        for pipe in &mut self.pipes[..sizes.pipes] {
             for buf in pipe {
                 *buf = Pack::unpack(r);
             }
         }
     }
 
-    /// Packs frames and slots, `used` being the frames [in use](Machine::in_use); `frame_data` and `slot_data` append what they hold.
-    ///
-    /// Those that something refers to come in the order of the walk; the others only if they are in use (a leak) or if what is
-    /// left in them matters: a free slot still holds what its last owner wrote. Where names are kept, all come in order.
-    pub fn pack_memory(
-        &self,
-        sizes: &Sizes,
-        used: u32,
-        w: &mut Writer,
-        names: &mut Names,
-        frame_data: impl Fn(Pfn, &mut Writer),
-        slot_data: impl Fn(Slot, Word) -> Word,
-    ) {
-        let used = used & !1;
-        let (mut frames, mut slots) = (1u8, 0u8);
-        if names.naming() == Naming::Kept {
-            w.bits(used >> 1, MAX_FRAMES as u32 - 1);
-            for pfn in bits(used).map(Pfn) {
-                self.frames[pfn.at()].pack(w, names);
-                frame_data(pfn, w);
-            }
-            for slot in (0..sizes.slots as u8).map(Slot) {
-                let word = self.slots[slot.at()].put(Word::EMPTY, names);
-                w.word(slot_data(slot, word));
-            }
-            return;
-        }
-        loop {
-            if let Some(slot) = names.slot_at(slots) {
-                let word = self.slots[slot.at()].put(Word::EMPTY.and(1, 1), names);
-                w.word(slot_data(slot, word));
-                slots += 1;
-            } else if let Some(pfn) = names.frame_at(frames) {
-                let page = &self.frames[pfn.at()];
-                if page.is_free() {
-                    w.bits(0b110, 3);
-                } else {
-                    let word = page.put(Word::EMPTY.and(0b010, 3), names);
-                    w.word(word);
-                    frame_data(pfn, w);
-                }
-                frames += 1;
-            } else if let Some(pfn) = bits(used & !names.frames_met()).next() {
-                // In use, and nothing refers to it: in order of their names. (Several such that differ would be told apart by
-                // name only; that costs states and never merges different ones.)
-                names.frame(Pfn(pfn));
-            } else if (slots as usize) < sizes.slots {
-                // Nothing refers to any other slot, either.
-                let unmet = |slot: &Slot| !names.has_met_slot(*slot);
-                if let Some(slot) = (0..sizes.slots as u8).map(Slot).find(unmet) {
-                    names.slot(slot);
-                }
-            } else {
-                break;
-            }
-        }
-        w.bits(0, 2);
+    /// Begins the packing of a slot, which what it holds goes on with. Where names are not kept, the first bits tell slots, frames that
+    /// are free, other frames and the end apart.
+    pub fn put_slot(&self, slot: Slot, names: &mut Names) -> Word {
+        let word = match names.naming() {
+            Naming::Kept => Word::EMPTY,
+            Naming::Canonical => Word::EMPTY.and(1, 1),
+        };
+        self.slots[slot.at()].put(word, names)
     }
 
-    /// The inverse of [`pack_memory`](Machine::pack_memory), into a machine whose frames and slots are as new. Says which frames are in use.
-    pub fn unpack_memory(
-        &mut self,
-        sizes: &Sizes,
-        naming: Naming,
-        r: &mut Reader,
-        mut frame_data: impl FnMut(Pfn, &mut Reader),
-        mut slot_data: impl FnMut(Slot, &mut Reader),
-    ) -> u32 {
-        let mut used = 1;
-        if naming == Naming::Kept {
-            used |= r.bits(MAX_FRAMES as u32 - 1) << 1;
-            for pfn in bits(used & !1).map(Pfn) {
-                self.frames[pfn.at()] = Pack::unpack(r);
-                frame_data(pfn, r);
-            }
-            for slot in (0..sizes.slots as u8).map(Slot) {
-                self.slots[slot.at()] = Pack::unpack(r);
-                slot_data(slot, r);
-            }
-            return used;
+    /// The inverse of [`put_slot`](Machine::put_slot).
+    pub fn unpack_slot(&mut self, slot: Slot, naming: Naming, r: &mut Reader) {
+        if naming == Naming::Canonical {
+            r.bits(1);
         }
-        let (mut frames, mut slots) = (1u8, 0u8);
-        loop {
-            if r.bits(1) == 1 {
-                self.slots[slots as usize] = Pack::unpack(r);
-                slot_data(Slot(slots), r);
-                slots += 1;
-            } else if r.bits(1) == 1 {
-                if !bool::unpack(r) {
-                    self.frames[frames as usize] = Pack::unpack(r);
-                    frame_data(Pfn(frames), r);
-                    used |= 1 << frames;
-                }
-                frames += 1;
-            } else {
-                return used;
-            }
+        self.slots[slot.at()] = Pack::unpack(r);
+    }
+
+    /// Packs a frame. Does it hold anything, which is to follow?
+    pub fn pack_frame(&self, pfn: Pfn, w: &mut Writer, names: &mut Names) -> bool {
+        let page = &self.frames[pfn.at()];
+        if names.naming() == Naming::Kept {
+            page.pack(w, names);
+        } else if page.is_free() {
+            w.bits(0b110, 3);
+            return false;
+        } else {
+            w.word(page.put(Word::EMPTY.and(0b010, 3), names));
         }
+        true
+    }
+
+    /// The inverse of [`pack_frame`](Machine::pack_frame).
+    pub fn unpack_frame(&mut self, pfn: Pfn, naming: Naming, r: &mut Reader) -> bool {
+        if naming == Naming::Canonical && r.bits(3) == 0b110 {
+            return false;
+        }
+        self.frames[pfn.at()] = Pack::unpack(r);
+        true
     }
 }

@@ -11,6 +11,7 @@ use cowherd_mm::mprotect::ChangeProtection;
 use cowherd_mm::mprotect::change_protection::By;
 use cowherd_mm::pack::{Names, Naming, Writer};
 use cowherd_mm::page::{Home, Page, PageKind};
+use cowherd_mm::parts::Kind;
 use cowherd_mm::pgtable::{Present, Pte};
 use cowherd_mm::task::{Call, Next};
 use cowherd_mm::*;
@@ -492,20 +493,26 @@ impl Program {
     fn key(&self, s: &State) -> Vec<u8> {
         let mut bytes = Vec::new();
         let (mut w, mut names) = (Writer::new(&mut bytes), Names::new(Naming::Kept));
-        s.m.pack_roots(&self.cfg.sizes, &self.start.m, &mut w, &mut names);
-        s.m.pack_memory(
-            &self.cfg.sizes,
+        let sizes = &self.cfg.sizes;
+        w.parts(
+            sizes,
             s.m.in_use(),
-            &mut w,
+            None,
             &mut names,
-            |_, _| {},
-            |_, word| word,
+            |part, w, names| match part {
+                Kind::Mm(mm) => s.m.pack_mm(mm, sizes, &self.start.m, w, names),
+                Kind::Task(cpu) => s.m.pack_task(cpu, w, names),
+                Kind::Tlbs => s.m.pack_tlbs(sizes, w, names),
+                Kind::Devices => s.m.pack_devices(sizes, w, names),
+                Kind::Frame(pfn) => _ = s.m.pack_frame(pfn, w, names),
+                Kind::Slot(slot) => w.word(s.m.put_slot(slot, names)),
+                Kind::Head | Kind::Ideal | Kind::Start | Kind::Used => {}
+            },
         );
         w.finish();
         bytes.extend(s.pc);
         bytes.extend(s.results);
         let d = &s.data;
-        let sizes = &self.cfg.sizes;
         bytes.extend(d.frames[..sizes.frames].iter().flatten());
         bytes.extend(d.slots[..sizes.slots].iter().flatten());
         for promised in [d.uffd, d.soft_dirty, d.forbidden, u16::from(d.voided)] {

@@ -291,6 +291,11 @@ impl Ideal {
         (0..self.cells()).fold(0, |values, cell| values | all.values(Cell(cell)))
     }
 
+    /// Does somebody read by reference? Who no longer does is found out step by step.
+    pub fn watched(&self) -> bool {
+        self.watches[0].is_some()
+    }
+
     /// Was this process ever born, or is it about to be?
     pub fn knows(&self, mm: MmId) -> bool {
         self.procs[mm.at()] != Proc::Absent
@@ -457,17 +462,27 @@ impl Ideal {
         calls
     }
 
-    /// The inverse of [`pack`](Ideal::pack), into a memory that is as at its [start](Spec::start).
+    /// The inverse of [`pack`](Ideal::pack), into a memory of the same size.
     pub fn unpack(&mut self, r: &mut Reader) {
         let cells = self.cells();
+        // What was there before goes; there is seldom a call.
+        if self.calls() != 0 {
+            self.moving = Ideal::EMPTY.moving;
+            self.ios = Ideal::EMPTY.ios;
+            self.holders = Ideal::EMPTY.holders;
+            self.watches = Ideal::EMPTY.watches;
+        }
         for mm in self.mms() {
             self.procs[mm.at()] = match r.bits(2) {
-                0 => continue,
+                0 => Proc::Absent,
                 1 => Proc::Forking,
                 _ => Proc::Alive,
             };
             for va in self.vas() {
-                self.page_mut(mm, va).unpack(cells, r);
+                *self.page_mut(mm, va) = Page::absent(va);
+                if self.procs[mm.at()] != Proc::Absent {
+                    self.page_mut(mm, va).unpack(cells, r);
+                }
             }
         }
         if r.bits(1) == 1 {

@@ -6,6 +6,7 @@
 use cowherd_litmus::ast::{self, Test};
 use cowherd_mm::config::FileSystem;
 use cowherd_mm::machine::{Dir, Hold};
+use cowherd_mm::parts::Part;
 use cowherd_mm::world::Trap;
 use cowherd_mm::*;
 
@@ -162,7 +163,8 @@ impl Spec {
     /// What is checked in every state, whatever happened: the free observer of pages and pins. And what is forgotten because
     /// nobody asks any more.
     pub fn settle(&self, state: &mut State, alarms: &mut super::Alarms, p: &Program) {
-        if state.ideal.watches[0].is_some() {
+        if state.ideal.watched() {
+            state.origin.changed.add(Part::IDEAL);
             let read = read_by_reference(state, p);
             self.forget(&mut state.ideal, |mm, va| read & address(mm, va) != 0);
         }
@@ -171,8 +173,10 @@ impl Spec {
             frames,
             slots,
             ideal,
+            origin,
             ..
         } = state;
+        let changed = &mut origin.changed;
         let memory = Memory { m, frames, slots };
         let m = memory.m;
         for mm in (0..self.mms).map(MmId) {
@@ -181,9 +185,11 @@ impl Spec {
                 let page = ideal.page(mm, va);
                 let by = Trap::SoftDirty;
                 if page.traps.has(Traps::by(by)) && crate::system::soft_dirty(m, mm, va) {
+                    changed.add(Part::IDEAL);
                     self.event(ideal, alarms, Event::TrapLifted { mm, va, by });
                 }
                 if ideal.page(mm, va).dropping && !stale(m, &p.cfg, mm, va) {
+                    changed.add(Part::IDEAL);
                     let page = ideal.page_mut(mm, va);
                     page.drop_end(&self.base[page.origin.at()]);
                     self.changed(ideal, alarms, mm, va);
@@ -199,6 +205,7 @@ impl Spec {
                 if plain.is_some_and(|plain| plain.are(values, self.cells)) {
                     continue;
                 }
+                changed.add(Part::IDEAL);
                 for cell in (0..self.cells).map(Cell) {
                     self.observe(ideal, alarms, mm, va, cell, values[cell.at()]);
                 }
@@ -209,6 +216,7 @@ impl Spec {
             let Some(pfn) = holder.page.filter(|_| !ptl) else {
                 continue;
             };
+            changed.add(Part::IDEAL);
             for cell in (0..self.cells).map(Cell) {
                 let value = memory.frames[pfn.at()][cell.at()];
                 self.observe_held(ideal, alarms, HoldId(n as u8), cell, value);
