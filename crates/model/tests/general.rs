@@ -3,10 +3,11 @@
 use cowherd_explore::{Ended, Options, Reductions};
 use cowherd_model::check::{Search, Verdict, check};
 use cowherd_model::general::{
-    Bound, Called, Calls, Class, Grain, Searched, canonical, classify, contains, difference,
-    minimal, search, simulate, verify, write_test,
+    Bound, Called, Calls, Class, Compared, Difference, Grain, Searched, canonical, classify,
+    contains, differences, minimal, search, simulate, verify, write_test,
 };
 use cowherd_model::kernels::{Kernels, Profile};
+use cowherd_model::lower::Refused;
 use cowherd_model::program::Program;
 use cowherd_model::spec::{Kind, PROMISES};
 
@@ -215,11 +216,20 @@ fn calls_taken_for_atomic_find_a_subset() {
     assert!(fine.broken.is_some());
 }
 
+fn one(compared: Result<Compared, Refused>) -> Difference {
+    compared.unwrap().with.swap_remove(0)
+}
+
 #[test]
 fn part_3_differs_first_where_a_transfer_meets_reclaim() {
     let bound = bound(3, &["pread", "reclaim", "store"]);
     let (left, right) = (kernel("part2"), kernel("v5.19"));
-    let came = difference(&bound, &left, &right, &options(), &mut |_, _| {}).unwrap();
+    let came = one(differences(
+        &bound,
+        &left,
+        std::slice::from_ref(&right),
+        &options(),
+    ));
     assert_eq!(came.agreed, 2);
     assert!(came.cut.is_none());
     let forms: Vec<&str> = came.found.iter().map(|d| d.form.as_str()).collect();
@@ -229,8 +239,18 @@ fn part_3_differs_first_where_a_transfer_meets_reclaim() {
     );
     assert!(came.found.iter().all(|d| d.only_on == left.name));
     // And a kernel does not differ from itself.
-    let same = difference(&bound, &right, &right, &options(), &mut |_, _| {}).unwrap();
+    let same = one(differences(
+        &bound,
+        &right,
+        std::slice::from_ref(&right),
+        &options(),
+    ));
     assert_eq!((same.agreed, same.ran), (3, 0));
+    // Both at once come to the same.
+    let both = differences(&bound, &right, &[left, right.clone()], &options()).unwrap();
+    let forms_of = |d: &Difference| d.found.iter().map(|d| d.form.clone()).collect::<Vec<_>>();
+    assert_eq!(forms_of(&both.with[0]), forms_of(&came));
+    assert!(both.with[1].found.is_empty());
 }
 
 #[test]

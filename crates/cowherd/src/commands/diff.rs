@@ -1,8 +1,11 @@
 //! `cowherd diff`
 
 use cowherd_explore::Options;
-use cowherd_model::general::{self, Bound, Difference, Differs, difference, looked_at, write_test};
-use cowherd_model::kernels::{Kernels, Profile};
+use cowherd_model::general::{
+    self, Bound, Compared, Difference, Differs, differences, looked_at, write_test,
+};
+use cowherd_model::kernels::{Kernels, Profile, ProfileError};
+use cowherd_model::program::Program;
 use cowherd_report::style::{BAD, BOLD, GOOD, WARN, paint};
 use cowherd_report::table::ended_because;
 
@@ -41,9 +44,8 @@ struct Comparing<'a> {
 }
 
 impl Comparing<'_> {
-    fn compare(&self, left: &Profile, right: &Profile) -> Result<Difference, Failure> {
-        difference(&self.bound, left, right, &self.options, &mut |_, _| {})
-            .map_err(|r| bounds::refused(&r))
+    fn compare(&self, left: &Profile, rights: &[Profile]) -> Result<Compared, Failure> {
+        differences(&self.bound, left, rights, &self.options).map_err(|r| bounds::refused(&r))
     }
 
     fn two(&self, left: &Profile, right: &Profile) -> Result<Exit, Failure> {
@@ -53,7 +55,8 @@ impl Comparing<'_> {
             paint(BOLD, &right.name),
             bounds::told(&self.bound)
         ))?;
-        let came = self.compare(left, right)?;
+        let compared = self.compare(left, std::slice::from_ref(right))?;
+        let came = &compared.with[0];
         terminal::print(&format!(
             "{} groups of programs asked nothing in which they differ; {} programs were run on both\n",
             came.settled, came.ran
@@ -90,7 +93,7 @@ impl Comparing<'_> {
             )
         ))?;
         for (n, differs) in came.found.iter().enumerate() {
-            self.found(&came, differs, left, right, n == 0)?;
+            self.found(&compared.program, differs, left, right, n == 0)?;
         }
         Ok(Exit::Differs)
     }
@@ -98,13 +101,13 @@ impl Comparing<'_> {
     /// One program that differs, as a test; the first with its story.
     fn found(
         &self,
-        came: &Difference,
+        program: &Program,
         differs: &Differs,
         left: &Profile,
         right: &Profile,
         with_story: bool,
     ) -> Result<(), Failure> {
-        let (name, text) = self.test(came, differs, left, right);
+        let (name, text) = self.test(program, differs, left, right);
         bounds::write(self.args.write.as_deref(), &name, &text)?;
         terminal::print(&format!(
             "\n{} allows {}:\n\n{text}\n",
@@ -129,7 +132,7 @@ impl Comparing<'_> {
 
     fn test(
         &self,
-        came: &Difference,
+        program: &Program,
         differs: &Differs,
         left: &Profile,
         right: &Profile,
@@ -146,10 +149,10 @@ impl Comparing<'_> {
              Result: {} Sometimes; {} Never",
             left.name, right.name, differs.only_on, other.name
         );
-        let locations = looked_at(&came.program, &self.bound, &differs.calls);
+        let locations = looked_at(program, &self.bound, &differs.calls);
         let condition = format!("{locations}exists ({})", differs.outcome);
         let text = write_test(
-            &came.program,
+            program,
             &self.bound,
             &differs.calls,
             &name,
@@ -159,57 +162,68 @@ impl Comparing<'_> {
         (name, bounds::formatted(text))
     }
 
-    /// Neighbouring releases, and the newest without each of its features.
+    /// Neighbouring releases, and the newest without each of its features; without those that need it, too.
     fn table(&self) -> Result<Exit, Failure> {
-        let matrix = Kernels::shipped().matrix();
-        terminal::print(&format!("{}\n", bounds::told(&self.bound)))?;
-        for pair in matrix.windows(2) {
-            self.line(&pair[0], &pair[1])?;
-        }
+        let kernels = Kernels::shipped();
+        let matrix = kernels.matrix();
         let Some(newest) = matrix.last() else {
             return Err(Failure::Machine("the matrix is empty".into()));
         };
-        terminal::print("\n")?;
-        for feature in newest.features.iter() {
-            let expression = format!("{}-{}", newest.name, feature.name());
-            // Some cannot go alone: others need them.
-            match Kernels::shipped().profile(&expression) {
-                Ok(composed) => self.line(newest, &composed.profile)?,
-                Err(error) => {
-                    let why = error
-                        .to_string()
-                        .lines()
-                        .next()
-                        .unwrap_or_default()
-                        .to_string();
-                    terminal::print(&format!("| `{expression}` | not alone: {why} |\n"))?;
-                }
-            }
+        terminal::print(&format!(
+            "{}\n| kernel | and | first difference |\n|---|---|---|\n",
+            bounds::told(&self.bound)
+        ))?;
+        for pair in matrix.windows(2) {
+            self.lines(&pair[0], &pair[1..])?;
             if terminal::stopped() {
                 return Ok(Exit::Undetermined);
             }
         }
-        Ok(Exit::Fine)
+        let mut rights = Vec::new();
+        for feature in newest.features.iter() {
+            let alone = kernels.profile(&format!("{}-{}", newest.name, feature.name()));
+            // What others need goes with them.
+            let composed = match alone {
+                Err(ProfileError::NeededBy { with, .. }) => kernels.profile(&with),
+                alone => alone,
+            };
+            rights.push(composed.map_err(|e| Failure::Input(e.to_string()))?.profile);
+        }
+        self.lines(newest, &rights)?;
+        Ok(if terminal::stopped() {
+            Exit::Undetermined
+        } else {
+            Exit::Fine
+        })
     }
 
-    /// A line of a table in Markdown.
-    fn line(&self, left: &Profile, right: &Profile) -> Result<(), Failure> {
-        let came = self.compare(left, right)?;
-        let what = match (came.found.first(), came.cut) {
-            (Some(first), _) => {
-                let calls = first.form.replace('\n', " ‖ ");
-                format!(
-                    "{} calls, {} programs: `{calls}`",
-                    came.agreed + 1,
-                    came.found.len()
-                )
+    /// Lines of a table in Markdown: a kernel and others.
+    fn lines(&self, left: &Profile, rights: &[Profile]) -> Result<(), Failure> {
+        let compared = self.compare(left, rights)?;
+        for (right, came) in rights.iter().zip(&compared.with) {
+            if let Some(first) = came.found.first() {
+                let (name, text) = self.test(&compared.program, first, left, right);
+                bounds::write(self.args.write.as_deref(), &name, &text)?;
             }
-            (None, None) => format!("nothing up to {} calls", came.agreed),
-            (None, Some(_)) => format!("nothing up to {} calls; cut short", came.agreed),
-        };
-        Ok(terminal::print(&format!(
-            "| `{}`, `{}` | {what} |\n",
-            left.name, right.name
-        ))?)
+            let (left, right, what) = (&left.name, &right.name, said(came));
+            terminal::print(&format!("| `{left}` | `{right}` | {what} |\n"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What came of a comparison, in a cell of a table.
+fn said(came: &Difference) -> String {
+    match (came.found.first(), came.cut) {
+        (Some(first), _) => {
+            let calls = first.form.replace('\n', " ‖ ");
+            let (k, n) = (came.agreed + 1, came.found.len());
+            format!(
+                "{k} calls, {n} programs; only on {}: `{calls}`",
+                first.only_on
+            )
+        }
+        (None, None) => format!("nothing up to {} calls", came.agreed),
+        (None, Some(_)) => format!("nothing up to {} calls; cut short", came.agreed),
     }
 }

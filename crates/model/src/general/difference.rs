@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 
 use cowherd_explore::{Ended, Options, explore};
+use cowherd_litmus::ast;
+use cowherd_mm::FeatureSet;
 
 use super::minimal::{able, multisets, slots};
 use super::programs::group_form;
@@ -29,161 +31,186 @@ pub struct Differs {
     pub outcome: String,
 }
 
-/// What came of a comparison.
+/// What came of a comparison with one other kernel.
+#[derive(Clone, Debug, Default)]
 pub struct Difference {
-    /// The general program that names the entries.
-    pub program: Program,
     /// The shortest programs that differ; none if none was found.
     pub found: Vec<Differs>,
     /// Every program with so many calls was tried and agrees.
     pub agreed: u8,
     /// Groups that were settled by one search.
     pub settled: u64,
-    /// Programs that were run.
+    /// Programs that were run on both.
     pub ran: u64,
     /// Why it ended early, if it did.
     pub cut: Option<Ended>,
 }
 
-/// Compares two kernels on every program within a bound, those with fewer calls first; ends with the number of calls at which
-/// the first differ. `told` hears how many calls are tried, and of each program that differs.
-pub fn difference(
+/// One kernel compared with others.
+pub struct Compared {
+    /// The general program that names the entries.
+    pub program: Program,
+    /// What came of each of the others.
+    pub with: Vec<Difference>,
+}
+
+/// Compares a kernel with others on every program within a bound, those with fewer calls first; ends for each of the others with the
+/// number of calls at which the first programs differ.
+pub fn differences(
     bound: &Bound,
     left: &Profile,
-    right: &Profile,
+    rights: &[Profile],
     options: &Options,
-    told: &mut dyn FnMut(u8, &Difference),
-) -> Result<Difference, Refused> {
+) -> Result<Compared, Refused> {
     let bound = Bound {
         counts: 0,
         ..bound.clone()
     };
-    let program = general(&bound, Calls::Any(bound.calls.into()), left, true)?;
-    let menu = slots(&program);
-    let mut all = Difference {
-        program,
-        found: Vec::new(),
-        agreed: 0,
-        settled: 0,
-        ran: 0,
-        cut: None,
+    let mut all = Compared {
+        program: general(&bound, Calls::Any(bound.calls.into()), left, true)?,
+        with: vec![Difference::default(); rights.len()],
     };
+    let menu = slots(&all.program);
     for calls in 1..=bound.calls {
+        let open: Vec<usize> = (0..rights.len())
+            .filter(|&n| all.with[n].found.is_empty() && all.with[n].cut.is_none())
+            .collect();
+        if open.is_empty() {
+            break;
+        }
         let mut seen = BTreeSet::new();
         for group in multisets(menu.len(), calls as usize) {
             let group: Vec<Slot> = group.iter().map(|&n| menu[n]).collect();
-            if !able(&all.program, &group) || !seen.insert(group_form(&all.program, &bound, &group))
-            {
-                continue;
-            }
-            told(calls, &all);
-            match settles(&bound, &group, left, right, options)? {
-                Ok(true) => {
-                    all.settled += 1;
-                    continue;
-                }
-                Ok(false) => {}
-                Err(ended) => {
-                    all.cut = Some(ended);
+            if able(&all.program, &group) && seen.insert(group_form(&all.program, &bound, &group)) {
+                let cut = all.group(&bound, &group, left, rights, &open, options)?;
+                if cut.is_some() {
+                    open.iter().for_each(|&n| all.with[n].cut = cut);
                     return Ok(all);
                 }
             }
-            for calls in programs(&all.program, &bound, &group) {
-                all.ran += 1;
-                match differs(&all.program, &bound, &calls, left, right, options)? {
-                    Ok(Some(new)) => all.found.push(new),
-                    Ok(None) => {}
-                    Err(ended) => {
-                        all.cut = Some(ended);
-                        return Ok(all);
-                    }
-                }
+        }
+        for n in open {
+            if all.with[n].found.is_empty() && all.with[n].cut.is_none() {
+                all.with[n].agreed = calls;
             }
         }
-        if !all.found.is_empty() {
-            return Ok(all);
-        }
-        all.agreed = calls;
     }
     Ok(all)
 }
 
-/// Does no program of a group ask a feature in which the kernels differ?
-fn settles(
+impl Compared {
+    /// Compares the programs of a group. Says why it was stopped, if it was.
+    fn group(
+        &mut self,
+        bound: &Bound,
+        group: &[Slot],
+        left: &Profile,
+        rights: &[Profile],
+        open: &[usize],
+        options: &Options,
+    ) -> Result<Option<Ended>, Refused> {
+        let asks = asks(bound, group, left, options)?;
+        let asks = match asks {
+            Err(ended @ (Ended::Stopped | Ended::Time)) => return Ok(Some(ended)),
+            // A search that was cut short settles nothing, but its programs may still be run one by one.
+            Err(_) => None,
+            Ok(asks) => Some(asks),
+        };
+        let differs = |n: usize| asks.is_none_or(|asks| !asks.same(left, &rights[n]));
+        let (open, settled): (Vec<usize>, Vec<usize>) = open.iter().partition(|&&n| differs(n));
+        settled.iter().for_each(|&n| self.with[n].settled += 1);
+        if open.is_empty() {
+            return Ok(None);
+        }
+        for calls in programs(&self.program, bound, group) {
+            let Some(test) = candidate(&self.program, bound, &calls) else {
+                continue;
+            };
+            let search = Search {
+                workers: options.workers,
+                reductions: options.reductions,
+                stop: options.stop,
+                ..Search::default()
+            };
+            let here = check(&test, left, &search)?;
+            for &n in &open {
+                let right = &rights[n];
+                self.with[n].ran += 1;
+                if here.ended == Ended::Complete && here.serves(&right.features) {
+                    continue;
+                }
+                let there = check(&test, right, &search)?;
+                if let Some(cut) = [here.ended, there.ended]
+                    .into_iter()
+                    .find(|e| *e != Ended::Complete)
+                {
+                    self.with[n].cut = Some(cut);
+                    continue;
+                }
+                if let Some((profile, outcome)) = only(&test, (left, &here), (right, &there))? {
+                    self.with[n].found.push(Differs {
+                        calls: calls.clone(),
+                        form: canonical(&self.program, bound, &calls),
+                        only_on: profile,
+                        outcome,
+                    });
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The features that a group of programs asks for.
+#[derive(Clone, Copy)]
+struct Asks(FeatureSet);
+
+impl Asks {
+    /// Does it find the same answers on both?
+    fn same(&self, left: &Profile, right: &Profile) -> bool {
+        self.0.intersection(left.features) == self.0.intersection(right.features)
+    }
+}
+
+/// What the programs of a group ask for, all of them together.
+fn asks(
     bound: &Bound,
     group: &[Slot],
     left: &Profile,
-    right: &Profile,
     options: &Options,
-) -> Result<Result<bool, Ended>, Refused> {
+) -> Result<Result<Asks, Ended>, Refused> {
     let program = general(bound, Calls::Each(group.to_vec()), left, true)?;
     let report = explore(&program, options);
-    let consulted = program.cfg.consulted();
-    let same = consulted.intersection(left.features) == consulted.intersection(right.features);
     Ok(match report.ended {
-        // A search that was cut short settles nothing, but its group may still be run one by one.
-        Ended::Stopped | Ended::Time => Err(report.ended),
-        Ended::Complete => Ok(same),
-        _ => Ok(false),
+        Ended::Complete => Ok(Asks(program.cfg.consulted())),
+        ended => Err(ended),
     })
 }
 
-/// Runs one program on both kernels.
-fn differs(
-    p: &Program,
-    bound: &Bound,
-    calls: &[Called],
-    left: &Profile,
-    right: &Profile,
-    options: &Options,
-) -> Result<Result<Option<Differs>, Ended>, Refused> {
+/// A program as a test that looks at everything.
+fn candidate(p: &Program, bound: &Bound, calls: &[Called]) -> Option<ast::Test> {
     let condition = format!("{}exists (violates)", looked_at(p, bound, calls));
     let text = write_test(p, bound, calls, "candidate", "A candidate.", &condition);
-    let Some(test) = cowherd_litmus::analyse("candidate", &text).test else {
-        return Ok(Ok(None));
-    };
-    let search = Search {
-        workers: options.workers,
-        reductions: options.reductions,
-        stop: options.stop,
-        ..Search::default()
-    };
-    let on_left = check(&test, left, &search)?;
-    if on_left.ended != Ended::Complete {
-        return Ok(Err(on_left.ended));
+    cowherd_litmus::analyse("candidate", &text).test
+}
+
+/// An outcome that only one of two kernels allows, and that kernel's name.
+fn only(
+    test: &ast::Test,
+    left: (&Profile, &Run),
+    right: (&Profile, &Run),
+) -> Result<Option<(String, String)>, Refused> {
+    for ((profile, here), (_, there)) in [(left, right), (right, left)] {
+        let theirs: BTreeSet<_> = there.outcomes.iter().map(|o| &o.bytes).collect();
+        if let Some(new) = here.outcomes.iter().find(|o| !theirs.contains(&o.bytes)) {
+            let names = lower(test, profile, true)?.outcome_names(&new.bytes);
+            // What nobody wrote, and registers that nothing set, have no name in a condition.
+            let named = |name: &String| !name.contains('?') && !name.contains("junk");
+            let outcome: Vec<String> = names.into_iter().filter(named).collect();
+            return Ok(Some((profile.name.clone(), outcome.join(" /\\ "))));
+        }
     }
-    if on_left.serves(&right.features) {
-        return Ok(Ok(None));
-    }
-    let on_right = check(&test, right, &search)?;
-    if on_right.ended != Ended::Complete {
-        return Ok(Err(on_right.ended));
-    }
-    let only = |a: &Run, b: &Run| {
-        let theirs: BTreeSet<_> = b.outcomes.iter().map(|o| &o.bytes).collect();
-        a.outcomes
-            .iter()
-            .find(|o| !theirs.contains(&o.bytes))
-            .map(|o| o.bytes.clone())
-    };
-    let found = only(&on_left, &on_right)
-        .map(|bytes| (left, bytes))
-        .or_else(|| only(&on_right, &on_left).map(|bytes| (right, bytes)));
-    let Some((profile, bytes)) = found else {
-        return Ok(Ok(None));
-    };
-    let names = lower(&test, profile, true)?.outcome_names(&bytes);
-    Ok(Ok(Some(Differs {
-        calls: calls.to_vec(),
-        form: canonical(p, bound, calls),
-        only_on: profile.name.clone(),
-        // What nobody wrote, and registers that nothing set, have no name in a condition.
-        outcome: names
-            .into_iter()
-            .filter(|name| !name.contains('?') && !name.contains("junk"))
-            .collect::<Vec<_>>()
-            .join(" /\\ "),
-    })))
+    Ok(None)
 }
 
 /// Every cell of every process, and what loads and pipes gave.

@@ -21,7 +21,7 @@ mod verify;
 
 pub use classify::{Class, classify};
 pub use crew::Crew;
-pub use difference::{Difference, Differs, difference, looked_at};
+pub use difference::{Compared, Difference, Differs, differences, looked_at};
 pub use emit::{Called, calls_of, write_test};
 pub use menu::{Bound, MENU, Word, menu_text};
 pub use minimal::{Minimal, minimal};
