@@ -41,6 +41,8 @@ features! {
     WpSwapfree = "wp_swapfree",
     /// `do_wp_page` drains the local LRU batch before it counts; 5.18.
     WpLrudrain = "wp_lrudrain",
+    /// A page that waits in a batch to be moved among the LRU lists is off them, PG_lru clear; 6.11 to 6.16.
+    BatchClearsLru = "batch_clears_lru",
     /// `do_swap_page` reuses by reference count, and drops the slot count first; 5.18.
     SwapinRefcount = "swapin_refcount",
     /// PG_anon_exclusive; 5.19.

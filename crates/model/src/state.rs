@@ -179,6 +179,7 @@ impl State {
         for page in &mut self.m.frames {
             swap(&mut page.batch);
             swap(&mut page.lazy_batch);
+            swap(&mut page.moving);
         }
     }
 

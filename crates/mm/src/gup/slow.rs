@@ -180,10 +180,11 @@ fn follow(k: &mut Kernel, want: Want, then: Then, cow: bool) -> Next {
         return fault(k, FaultKind::Unshare);
     }
     k.try_grab(e.pfn, want.hold);
+    // FOLL_TOUCH.
     if want.write && !e.dirty && !k.page(e.pfn).dirty && !e.pfn.is_zero() {
-        // FOLL_TOUCH.
         k.page_mut(e.pfn).dirty = true;
     }
+    k.folio_mark_accessed(e.pfn);
     // access_remote_vm() keeps mmap_lock until it has copied.
     if !remote(want, then) {
         k.mmap_read_unlock(want.mm);
