@@ -163,6 +163,8 @@ features! {
     ShrinkWriteback = "shrink_writeback",
     /// fork flushes the parent's TLBs before the parent may go on.
     ForkFlush = "fork_flush",
+    /// fork leaves out the page tables of a VMA that has no anon_vma.
+    ForkNeedsCopy = "fork_needs_copy",
     /// zap flushes before it drops the page.
     ZapFlush = "zap_flush",
     /// fork clears PG_anon_exclusive of a page that it shares; 5.19, with anon_exclusive.

@@ -219,6 +219,7 @@ impl Sim {
                 vma.write = true;
                 vma.mergeable = true;
                 vma.soft_dirty = true;
+                vma.anon_vma = true;
             }
         }
         Sim {
