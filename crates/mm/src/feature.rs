@@ -145,6 +145,10 @@ features! {
     // Rules that were never absent (or not since v4.19): switched off, a mutant.
     /// GUP keeps asking for a page that COW broke for it, instead of dropping FOLL_WRITE after the fault; 4.8.3.
     FollCow = "foll_cow",
+    /// /proc/pid/mem has FOLL_FORCE: it reaches what its owner may not.
+    MemForce = "mem_force",
+    /// /proc/pid/mem does not give up mmap_lock to wait for userspace.
+    MemKeepsLock = "mem_keeps_lock",
     /// GUP-fast reads the PTE again once it has the reference.
     GupfastRecheck = "gupfast_recheck",
     /// try_to_unmap hands the PTE's dirty bit on to the page, before it looks at the page's own.
@@ -161,6 +165,8 @@ features! {
     FreezeDirty = "freeze_dirty",
     /// A page under writeback is not unmapped again.
     ShrinkWriteback = "shrink_writeback",
+    /// A fault takes a page out of the swap cache, and reuses it, only if no swap PTE refers to it.
+    ReuseSwapcount = "reuse_swapcount",
     /// fork flushes the parent's TLBs before the parent may go on.
     ForkFlush = "fork_flush",
     /// fork leaves out the page tables of a VMA that has no anon_vma.
