@@ -41,6 +41,8 @@ features! {
     WpSwapfree = "wp_swapfree",
     /// `do_wp_page` drains the local LRU batch before it counts; 5.18.
     WpLrudrain = "wp_lrudrain",
+    /// A page that waits in a batch to be moved among the LRU lists is off them, PG_lru clear; 6.11 to 6.16.
+    BatchClearsLru = "batch_clears_lru",
     /// `do_swap_page` reuses by reference count, and drops the slot count first; 5.18.
     SwapinRefcount = "swapin_refcount",
     /// PG_anon_exclusive; 5.19.
@@ -143,6 +145,10 @@ features! {
     // Rules that were never absent (or not since v4.19): switched off, a mutant.
     /// GUP keeps asking for a page that COW broke for it, instead of dropping FOLL_WRITE after the fault; 4.8.3.
     FollCow = "foll_cow",
+    /// /proc/pid/mem has FOLL_FORCE: it reaches what its owner may not.
+    MemForce = "mem_force",
+    /// /proc/pid/mem does not give up mmap_lock to wait for userspace.
+    MemKeepsLock = "mem_keeps_lock",
     /// GUP-fast reads the PTE again once it has the reference.
     GupfastRecheck = "gupfast_recheck",
     /// try_to_unmap hands the PTE's dirty bit on to the page, before it looks at the page's own.
@@ -159,8 +165,12 @@ features! {
     FreezeDirty = "freeze_dirty",
     /// A page under writeback is not unmapped again.
     ShrinkWriteback = "shrink_writeback",
+    /// A fault takes a page out of the swap cache, and reuses it, only if no swap PTE refers to it.
+    ReuseSwapcount = "reuse_swapcount",
     /// fork flushes the parent's TLBs before the parent may go on.
     ForkFlush = "fork_flush",
+    /// fork leaves out the page tables of a VMA that has no anon_vma.
+    ForkNeedsCopy = "fork_needs_copy",
     /// zap flushes before it drops the page.
     ZapFlush = "zap_flush",
     /// fork clears PG_anon_exclusive of a page that it shares; 5.19, with anon_exclusive.

@@ -59,8 +59,8 @@ ids! {
     Pfn: 4;
     /// A swap slot.
     Slot: 2;
-    /// A CPU. Every task has one of its own.
-    Cpu: 3;
+    /// A CPU. Every task has one of its own; [`Cpu::ELSEWHERE`] is one on which none of them runs.
+    Cpu: 4;
     /// A part of a page that is read and written as one: a sector unless a test says otherwise.
     Cell: 2;
     /// A transfer in flight.
@@ -77,7 +77,7 @@ ids! {
     Count: 4;
 }
 
-packed_ids! { MmId: 2; Va: 2; Cpu: 3; Cell: 2; IoId: 2; PipeId: 1; HoldId: 2; FileId: 2; Cells: 4; Count: 4; }
+packed_ids! { MmId: 2; Va: 2; Cpu: 4; Cell: 2; IoId: 2; PipeId: 1; HoldId: 2; FileId: 2; Cells: 4; Count: 4; }
 
 impl Pack for Pfn {
     const MOST: u32 = 4;
@@ -105,6 +105,11 @@ impl Pack for Slot {
         r.meets_slot(slot);
         Slot(slot)
     }
+}
+
+impl Cpu {
+    /// A CPU without a task of the test: a device's interrupt may come there.
+    pub const ELSEWHERE: Cpu = Cpu(MAX_CPUS as u8);
 }
 
 impl Pfn {

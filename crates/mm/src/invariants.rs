@@ -207,6 +207,7 @@ fn explained(page: &Page) -> u8 {
         + u8::from(page.swap.is_some())
         + u8::from(page.batch.is_some())
         + u8::from(page.lazy_batch.is_some())
+        + u8::from(page.moving.is_some())
 }
 
 fn slot(m: &Machine, _cfg: &Config, seen: &Seen, slot: Slot, found: &mut BrokenSet) {

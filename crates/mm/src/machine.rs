@@ -32,6 +32,8 @@ packed! {
         pub uffd_minor: bool,
         /// VM_MERGEABLE.
         pub mergeable: bool,
+        /// `vma->anon_vma` is there: anonymous memory was once allocated in it, or in the parent's before the fork.
+        pub anon_vma: bool,
         /// VM_DONTCOPY.
         pub dontfork: bool,
         /// VM_WIPEONFORK.
@@ -257,6 +259,7 @@ impl Vma {
             uffd_missing: false,
             uffd_minor: false,
             mergeable: false,
+            anon_vma: false,
             dontfork: false,
             wipeonfork: false,
             readers: Count(0),

@@ -26,7 +26,7 @@ pub struct Page {
     pub uptodate: bool,
     /// PG_locked.
     pub locked: bool,
-    /// PG_lru: on an LRU list. Clear while isolated and while in a batch.
+    /// PG_lru: on an LRU list. Clear while isolated and while in `batch`; from 6.11 to 6.16 while in any batch.
     pub lru: bool,
     /// PG_swapbacked; clear on an anonymous page: lazily freed.
     pub swapbacked: bool,
@@ -38,6 +38,9 @@ pub struct Page {
     pub batch: Option<Cpu>,
     /// In the lazyfree batch of this CPU, which holds a reference: `swapbacked` is cleared when it drains.
     pub lazy_batch: Option<Cpu>,
+    /// In a batch of this CPU that moves it to another LRU list or to a list's end, which holds a reference: `lru_activate`,
+    /// `lru_deactivate` or `lru_move_tail`. Which one makes no difference; nor does a second one.
+    pub moving: Option<Cpu>,
     /// `folio->mapping` and `folio->index` of an anonymous page: where rmap walks look for it. None: read from swap and
     /// not mapped since.
     pub home: Option<Home>,
@@ -69,7 +72,7 @@ packed! {
 
 impl Pack for Page {
     /// By hand, for this is what a packed state mostly consists of: kind, counts and flags in one go.
-    const MOST: u32 = 27 + Slot::MOST + 2 * Cpu::MOST + Home::MOST;
+    const MOST: u32 = 28 + Slot::MOST + 3 * Cpu::MOST + Home::MOST;
 
     fn put(&self, word: Word, names: &mut Names) -> Word {
         let flags = [
@@ -89,10 +92,11 @@ impl Pack for Page {
             | u32::from(self.swap.is_some()) << 8
             | u32::from(self.batch.is_some()) << 9
             | u32::from(self.lazy_batch.is_some()) << 10
-            | u32::from(self.home.is_some()) << 11;
+            | u32::from(self.moving.is_some()) << 11
+            | u32::from(self.home.is_some()) << 12;
         let counts =
             u32::from(self.refs.0) | u32::from(self.pins.0) << 4 | u32::from(self.mapcount.0) << 8;
-        let mut word = word.and(bits | counts << 12 | (self.kind as u32) << 24, 27);
+        let mut word = word.and(bits | counts << 13 | (self.kind as u32) << 25, 28);
         if let Some(slot) = self.swap {
             word = slot.put(word, names);
         }
@@ -100,6 +104,9 @@ impl Pack for Page {
             word = cpu.put(word, names);
         }
         if let Some(cpu) = self.lazy_batch {
+            word = cpu.put(word, names);
+        }
+        if let Some(cpu) = self.moving {
             word = cpu.put(word, names);
         }
         if let Some(home) = self.home {
@@ -116,14 +123,14 @@ impl Pack for Page {
             PageKind::File,
             PageKind::Zero,
         ];
-        let bits = r.next(27);
+        let bits = r.next(28);
         let set = |n: u32| bits >> n & 1 == 1;
         let count = |n: u32| Count((bits >> n & 15) as u8);
         Page {
-            kind: KINDS[(bits >> 24) as usize],
-            refs: count(12),
-            pins: count(16),
-            mapcount: count(20),
+            kind: KINDS[(bits >> 25) as usize],
+            refs: count(13),
+            pins: count(17),
+            mapcount: count(21),
             exclusive: set(0),
             dirty: set(1),
             writeback: set(2),
@@ -135,7 +142,8 @@ impl Pack for Page {
             swap: set(8).then(|| Pack::take(r)),
             batch: set(9).then(|| Pack::take(r)),
             lazy_batch: set(10).then(|| Pack::take(r)),
-            home: set(11).then(|| Pack::take(r)),
+            moving: set(11).then(|| Pack::take(r)),
+            home: set(12).then(|| Pack::take(r)),
         }
     }
 }
@@ -161,6 +169,7 @@ impl Page {
         swap: None,
         batch: None,
         lazy_batch: None,
+        moving: None,
         home: None,
     };
 

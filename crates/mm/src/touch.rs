@@ -68,7 +68,11 @@ impl Touch {
     pub const TLBS: u128 = 0xf << 84;
     /// One CPU's LRU batches: which pages are in them.
     pub const fn batch(cpu: Cpu) -> u128 {
-        1 << (92 + cpu.0)
+        if cpu.0 == Cpu::ELSEWHERE.0 {
+            1 << 125
+        } else {
+            1 << (92 + cpu.0)
+        }
     }
     /// An mm: mmap_lock, and whether the process exists.
     pub const fn mm(mm: MmId) -> u128 {

@@ -213,9 +213,7 @@ impl Program {
                 Next::Return { result: Ok(()) }
             }
             Op::DrainAll => {
-                for cpu in (0..k.cfg.sizes.cpus as u8).map(Cpu) {
-                    k.lru_add_drain_cpu(cpu);
-                }
+                k.lru_add_drain_all();
                 Next::Return { result: Ok(()) }
             }
             Op::Pagemap { va } => {

@@ -382,10 +382,10 @@ impl Program {
         if self.general.is_some() { 6 } else { 4 }
     }
 
-    /// Actors: tasks, then transfers, then swap writes, then LRU drains.
+    /// Actors: tasks, then transfers, then swap writes, then LRU drains. Only the end of a swap write queues a page elsewhere.
     pub fn actors(&self) -> usize {
         let s = &self.cfg.sizes;
-        s.cpus + s.ios + s.slots + s.cpus
+        s.cpus + s.ios + s.slots + s.cpus + usize::from(s.slots > 0)
     }
 }
 

@@ -228,6 +228,7 @@ impl State {
         for page in &mut self.m.frames {
             swap(&mut page.batch);
             swap(&mut page.lazy_batch);
+            swap(&mut page.moving);
         }
     }
 

@@ -1,7 +1,7 @@
 //! A program as the explorer steps it.
 //!
 //! Actors, in this order: one a task; one a transfer in flight; one a swap slot (its write in flight); one a CPU (its LRU
-//! batches, which may drain at any time). The start of a call is glued to the call's first step.
+//! batches, which may drain at any time), and where there is swap one for the CPUs without a task. The start of a call is glued to the call's first step.
 
 use cowherd_explore::{Choice, Footprint, Mover, System};
 use cowherd_mm::direct_io::device;
@@ -44,7 +44,16 @@ impl Program {
         if n < s.slots {
             Actor::SwapDevice(Slot(n as u8))
         } else {
-            Actor::Drain(Cpu((n - s.slots) as u8))
+            Actor::Drain(self.drained(n - s.slots))
+        }
+    }
+
+    /// Whose batches the `n`th of the draining actors empties.
+    fn drained(&self, n: usize) -> Cpu {
+        if n < self.cfg.sizes.cpus {
+            Cpu(n as u8)
+        } else {
+            Cpu::ELSEWHERE
         }
     }
 
@@ -412,8 +421,8 @@ impl System for Program {
             *next = state.m.writeback_pending(Slot(slot as u8)).then_some(now);
         }
         let filled = state.m.batches_filled(state.used);
-        for (cpu, next) in drains.iter_mut().enumerate() {
-            *next = (filled >> cpu & 1 == 1).then_some(now);
+        for (n, next) in drains.iter_mut().enumerate() {
+            *next = (filled >> self.drained(n).0 & 1 == 1).then_some(now);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::memory::{Thing, changed, things};
 use crate::program::Program;
 use crate::state::State;
 use crate::system::Actor;
+use cowherd_mm::Cpu;
 
 /// The version of the serialised form.
 pub const SCHEMA: u32 = 2;
@@ -78,6 +79,7 @@ impl Program {
             Actor::Task(task) => self.tasks[task].name.clone(),
             Actor::Device(io) => format!("device{}", io.0),
             Actor::SwapDevice(slot) => format!("swap{}", slot.0),
+            Actor::Drain(Cpu::ELSEWHERE) => "lru".into(),
             Actor::Drain(cpu) => format!("lru{}", cpu.0),
         }
     }
@@ -90,6 +92,7 @@ impl Program {
                 .map_or(String::new(), |s| s.text.clone()),
             Actor::Device(_) => "I/O".into(),
             Actor::SwapDevice(_) => "swap-out".into(),
+            Actor::Drain(Cpu::ELSEWHERE) => "LRU batch of another CPU".into(),
             Actor::Drain(cpu) => format!("LRU batch of CPU {}", cpu.0),
         }
     }

@@ -89,8 +89,12 @@ fn one(info: &FeatureInfo) -> String {
         when = format!("{when} on {}; {elsewhere}", info.arches.join(", "));
     }
     line("releases", when);
-    let backports: Vec<String> = info.backports.iter().map(|b| b.to_string()).collect();
-    line("backports", backports.join(", "));
+    let branches = |of: &[cowherd_model::kernels::Backport]| {
+        let list: Vec<String> = of.iter().map(|b| b.to_string()).collect();
+        list.join(", ")
+    };
+    line("backports", branches(&info.backports));
+    line("reverted in", branches(&info.reverts));
     for commit in &info.commits {
         let role = match commit.role {
             Role::Introduction => "commit",
@@ -129,6 +133,7 @@ fn as_json(info: &FeatureInfo) -> serde_json::Value {
         "first": info.first.to_string(),
         "until": info.until.map(|r| r.to_string()),
         "backports": info.backports.iter().map(|b| b.to_string()).collect::<Vec<_>>(),
+        "reverts": info.reverts.iter().map(|b| b.to_string()).collect::<Vec<_>>(),
         "arches": info.arches,
         "elsewhere": info.elsewhere.map(|r| r.to_string()),
         "group": info.group,

@@ -3,7 +3,7 @@
 //! Each look at the PTE takes the reference in the same section of the page-table lock. A fault in between holds nothing that
 //! keeps the page: it may be gone by the next look, and the loop begins anew. That is why the demand for a writable PTE has
 //! to be kept up over the fault (Dirty COW, `foll_cow`), and what FOLL_FORCE may take instead: a dirty PTE once COW was
-//! broken (up to 5.19), an exclusive page (6.0, `force_excl`).
+//! broken (up to 5.19), an exclusive page (6.0, `force_excl`). Only /proc/pid/mem and ptrace force (`mem_force`).
 
 use crate::feature::Feature as F;
 use crate::gup::{Then, Want, must_unshare, writes};
@@ -141,6 +141,10 @@ fn fail(k: &mut Kernel, want: Want, then: Then, errno: Errno) -> Next {
 
 fn follow(k: &mut Kernel, want: Want, then: Then, cow: bool) -> Next {
     let vma = *k.vma(want.mm, want.va);
+    let want = Want {
+        force: want.force && k.has(F::MemForce),
+        ..want
+    };
     let allowed = vma.mapped
         && if want.write {
             vma.write || want.force
@@ -152,7 +156,7 @@ fn follow(k: &mut Kernel, want: Want, then: Then, cow: bool) -> Next {
     }
     let write = writes(k, want);
     // access_remote_vm() passes no `locked`: mmap_lock stays, and what userspace would have to resolve fails.
-    let lock = if remote(want, then) {
+    let lock = if remote(want, then) && k.has(F::MemKeepsLock) {
         FaultLock::Kept
     } else {
         FaultLock::Callers
@@ -180,10 +184,11 @@ fn follow(k: &mut Kernel, want: Want, then: Then, cow: bool) -> Next {
         return fault(k, FaultKind::Unshare);
     }
     k.try_grab(e.pfn, want.hold);
+    // FOLL_TOUCH.
     if want.write && !e.dirty && !k.page(e.pfn).dirty && !e.pfn.is_zero() {
-        // FOLL_TOUCH.
         k.page_mut(e.pfn).dirty = true;
     }
+    k.folio_mark_accessed(e.pfn);
     // access_remote_vm() keeps mmap_lock until it has copied.
     if !remote(want, then) {
         k.mmap_read_unlock(want.mm);

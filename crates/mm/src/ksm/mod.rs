@@ -152,9 +152,7 @@ impl Ksm {
     pub fn step(self, k: &mut Kernel) -> Next {
         match self {
             Drain { at, rest } => {
-                for cpu in (0..k.cfg.sizes.cpus as u8).map(Cpu) {
-                    k.lru_add_drain_cpu(cpu);
-                }
+                k.lru_add_drain_all();
                 go(Enter { at, rest })
             }
             Enter { at, rest } => {

@@ -162,6 +162,7 @@ impl TryToMerge {
                 let page = k.page_mut(i.pfn);
                 page.kind = PageKind::Ksm;
                 page.dirty |= dirty;
+                k.folio_mark_accessed(i.pfn);
                 unlock_over(k, i, None, true)
             }
             Compare { i, kpage, orig } => {

@@ -127,10 +127,11 @@ fn follow(k: &mut Kernel, va: Va, write: bool) -> Next {
     };
     match k.pte(mm, va).present() {
         Some(e) if !e.protnone && (e.write || !write) => {
+            // FOLL_TOUCH.
             if write && !e.dirty && !k.page(e.pfn).dirty {
-                // FOLL_TOUCH.
                 k.page_mut(e.pfn).dirty = true;
             }
+            k.folio_mark_accessed(e.pfn);
             end(Populated::Done)
         }
         _ => Next::Fault {

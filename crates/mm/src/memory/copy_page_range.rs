@@ -5,6 +5,9 @@
 //! unless it may be pinned (5.9): then the child gets a copy at once. **The parent's TLBs are flushed just once, at the very
 //! end**: until then its other threads may go on writing through stale translations, and "the moment of the fork" is anywhere
 //! in between. The child's mmap_lock is dropped before that flush.
+//!
+//! What a fault brings back is left out: page tables of a VMA in which no anonymous page ever was (`vma_needs_copy`, in every release). Those
+//! of a VMA whose child userfaultfd write-protects are copied from 5.19 on; here no child is registered (UFFD_FEATURE_EVENT_FORK).
 
 use crate::feature::Feature as F;
 use crate::ids::*;
@@ -249,6 +252,7 @@ fn begin(k: &mut Kernel, child: MmId) -> Next {
         vma.uffd_rwp = false;
         vma.uffd_missing = false;
         vma.uffd_minor = false;
+        vma.anon_vma &= !vma.wipeonfork;
         if vma.mapped && (vma.dontfork || vma.wipeonfork) {
             k.event(Event::ForkWithout { child, va });
         }
@@ -277,7 +281,8 @@ fn next_vma(k: &mut Kernel, child: MmId, from: u8) -> Next {
         let vma = *k.vma(parent, va);
         // An empty PTE says something only while nobody holds its lock: reclaim and migration clear it for a moment.
         let empty = k.pte(parent, va) == Pte::None && !k.tables(parent).ptl;
-        if !vma.dontfork && !vma.wipeonfork && !empty {
+        let needs_copy = vma.anon_vma || !k.has(F::ForkNeedsCopy);
+        if !vma.dontfork && !vma.wipeonfork && !empty && needs_copy {
             return go(if k.has(F::ForkWpseq) {
                 SeqBegin { child, va }
             } else {

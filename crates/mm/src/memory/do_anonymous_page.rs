@@ -56,6 +56,7 @@ impl DoAnonymousPage {
     pub fn step(self, k: &mut Kernel) -> Fault {
         match self {
             Alloc { f } => {
+                k.anon_vma_prepare(f.mm, f.va);
                 let home = k.home(f.mm, f.va);
                 let Some(new) = k.alloc_page(home) else {
                     return Fault::over(k, f, FaultResult::Oom);

@@ -290,7 +290,7 @@ impl DoSwapPage {
                 })
             }
             FreeSwapFirst { f, orig, got } => {
-                k.free_swap(got.pfn);
+                k.free_swap_to_reuse(got.pfn);
                 si(Decide { f, orig, got })
             }
             Decide { f, orig, got } => {
@@ -325,7 +325,7 @@ impl DoSwapPage {
                 })
             }
             FreeSwapLast { f, got, map, slot } => {
-                k.free_swap(got.pfn);
+                k.free_swap_to_reuse(got.pfn);
                 si(Unlock { f, got, map, slot })
             }
             Unlock { f, got, map, slot } => unlock(k, f, got, map, slot),

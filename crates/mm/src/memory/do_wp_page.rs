@@ -157,7 +157,7 @@ impl DoWpPage {
             }
             FreeSwap { f } => {
                 let (_, pfn) = mapped(k, f);
-                k.free_swap(pfn);
+                k.free_swap_to_reuse(pfn);
                 wp(LastCount { f })
             }
             LastCount { f } => {

@@ -272,6 +272,16 @@ fn entry(k: &mut Kernel, f: FaultCx) -> Fault {
         FaultLock::Callers | FaultLock::Kept => {}
     }
     let vma = *k.vma(f.mm, f.va);
+    if f.lock == FaultLock::Vma && f.kind == FaultKind::Write && vma.mapped && !vma.anon_vma {
+        // vmf_anon_prepare() looks at neighbours, which takes mmap_lock: once more, under that.
+        k.vma_read_unlock(f.mm, f.va);
+        return Fault::Entry {
+            f: FaultCx {
+                lock: FaultLock::Mmap,
+                ..f
+            },
+        };
+    }
     let allowed = vma.mapped
         && match f.kind {
             FaultKind::Write => vma.write || f.force,

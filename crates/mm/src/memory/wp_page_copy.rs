@@ -65,6 +65,7 @@ impl WpPageCopy {
             Begin { f, orig } => {
                 k.get_page(orig.pfn);
                 k.unlock_ptl(f.mm);
+                k.anon_vma_prepare(f.mm, f.va);
                 let home = k.home(f.mm, f.va);
                 let Some(new) = k.alloc_page(home) else {
                     k.put_page(orig.pfn);

@@ -144,9 +144,7 @@ impl Migrate {
     pub fn step(self, k: &mut Kernel) -> Next {
         match self {
             Drain { mm, va } => {
-                for cpu in (0..k.cfg.sizes.cpus as u8).map(Cpu) {
-                    k.lru_add_drain_cpu(cpu);
-                }
+                k.lru_add_drain_all();
                 go(Enter { mm, va })
             }
             Enter { mm, va } => {

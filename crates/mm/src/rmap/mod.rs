@@ -19,6 +19,13 @@ pub enum Rmap {
 }
 
 impl Kernel<'_> {
+    /// `anon_vma_prepare`: before the first anonymous page of a VMA. mmap_lock is held, for read at least.
+    pub fn anon_vma_prepare(&mut self, mm: MmId, va: Va) {
+        if !self.vma(mm, va).anon_vma {
+            self.vma_mut(mm, va).anon_vma = true;
+        }
+    }
+
     /// `folio_add_anon_rmap_pte`, `folio_add_new_anon_rmap`: one more mapping; the reference is the caller's.
     pub fn add_anon_rmap(&mut self, pfn: Pfn, rmap: Rmap) {
         let exclusive = rmap == Rmap::Exclusive && self.has(F::AnonExclusive);

@@ -62,9 +62,21 @@ impl Kernel<'_> {
     /// `folio_free_swap`: leaves the swap cache if no swap PTE is left; the caller holds the folio lock. The folio becomes
     /// dirty, for the slot no longer backs it.
     pub fn free_swap(&mut self, pfn: Pfn) -> bool {
+        self.page_swapcount(pfn) == 0 && self.leave_swap_cache(pfn)
+    }
+
+    /// The same by a fault, which reuses the page if nobody else refers to it then.
+    pub fn free_swap_to_reuse(&mut self, pfn: Pfn) -> bool {
+        if self.has(F::ReuseSwapcount) {
+            self.free_swap(pfn)
+        } else {
+            self.leave_swap_cache(pfn)
+        }
+    }
+
+    fn leave_swap_cache(&mut self, pfn: Pfn) -> bool {
         let page = *self.page(pfn);
-        let Some(slot) = page.swap else { return false };
-        if page.writeback || self.slot(slot).count.0 > 0 {
+        if page.swap.is_none() || page.writeback {
             return false;
         }
         self.delete_from_swap_cache(pfn);
@@ -86,7 +98,10 @@ impl Kernel<'_> {
         if page.ksm() {
             return false;
         }
-        let users = u32::from(page.mapcount.0) + self.page_swapcount(pfn);
+        let mut users = u32::from(page.mapcount.0);
+        if self.has(F::ReuseSwapcount) {
+            users += self.page_swapcount(pfn);
+        }
         if users > 1 {
             return false;
         }

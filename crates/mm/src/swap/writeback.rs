@@ -56,6 +56,8 @@ impl Kernel<'_> {
             self.swap_garble(slot);
             self.page_mut(pfn).dirty = true;
         }
+        // folio_end_writeback(): what reclaim has written is to be reclaimed next.
+        self.folio_rotate_reclaimable(pfn);
         self.page_mut(pfn).writeback = false;
     }
 }

@@ -65,6 +65,7 @@ impl MfillAtomic {
                 if let Some(errno) = refused(k, mm, va, with) {
                     return done(k, mm, Err(errno));
                 }
+                k.anon_vma_prepare(mm, va);
                 let mut new = None;
                 if with == Fill::Copy {
                     let home = k.home(mm, va);

@@ -268,6 +268,7 @@ fn begin(k: &mut Kernel, c: Move) -> Next {
     if !(k.has(F::UffdMove) && alike && anonymous && to.registered()) {
         return fail(k, c, Some(Errno::Einval));
     }
+    k.anon_vma_prepare(c.mm, c.to);
     go(ReadPtes { c, held: None })
 }
 

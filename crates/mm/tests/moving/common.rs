@@ -219,6 +219,7 @@ impl Sim {
                 vma.write = true;
                 vma.mergeable = true;
                 vma.soft_dirty = true;
+                vma.anon_vma = true;
             }
         }
         Sim {
@@ -401,13 +402,14 @@ impl Sim {
         self.call(K2, Shrink::reclaim(mm, va))
     }
 
-    /// The device of the swap area does all that it has to do.
+    /// The device of the swap area does all that it has to do, and the batch drains in which that leaves the page.
     pub fn writeback(&mut self) {
         for slot in (0..3).map(Slot) {
             while self.m.writeback_pending(slot) {
                 self.kernel(K2).writeback_step(slot);
             }
         }
+        self.drain();
     }
 
     /// The page is written to swap and dropped.
@@ -424,8 +426,8 @@ impl Sim {
 
     /// Drains all LRU batches.
     pub fn drain(&mut self) {
-        for cpu in (0..7).map(Cpu) {
-            self.kernel(cpu).lru_add_drain_cpu(cpu);
+        for cpu in (0..7).map(Cpu).chain([Cpu::ELSEWHERE]) {
+            self.kernel(K2).lru_add_drain_cpu(cpu);
         }
     }
 
@@ -486,7 +488,8 @@ impl Sim {
                 + held
                 + usize::from(page.swap.is_some())
                 + usize::from(page.batch.is_some())
-                + usize::from(page.lazy_batch.is_some());
+                + usize::from(page.lazy_batch.is_some())
+                + usize::from(page.moving.is_some());
             let refs = usize::from(page.refs.0 + page.pins.0);
             let bad = page.locked
                 || page.frozen

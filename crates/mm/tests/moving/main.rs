@@ -1,6 +1,7 @@
 //! KSM, migration, swapoff, MADV_WILLNEED, MADV_POPULATE: single scripted interleavings, and many random ones.
 
 mod common;
+mod gup;
 mod ksm;
 mod madvise;
 mod migrate;

@@ -202,6 +202,7 @@ pub fn program(features: FeatureSet) -> Program {
             read: true,
             write: true,
             soft_dirty: true,
+            anon_vma: true,
             ..Vma::absent(va)
         };
     }

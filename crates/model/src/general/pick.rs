@@ -292,14 +292,9 @@ impl Program {
 impl State {
     /// Does nothing tell this task from another of its process that has not begun?
     pub(crate) fn blank(&self, p: &Program, task: usize) -> bool {
-        let cpu = Some(Cpu(task as u8));
         p.rests(self, task)
             && self.m.tlbs[task].iter().all(Option::is_none)
-            && !self
-                .m
-                .frames
-                .iter()
-                .any(|page| page.batch == cpu || page.lazy_batch == cpu)
+            && !self.m.batch_filled(Cpu(task as u8))
     }
 
     /// The values that somebody may still see.

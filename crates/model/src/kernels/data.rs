@@ -115,6 +115,8 @@ struct RawFeature {
     #[serde(default)]
     backports: Vec<Backport>,
     #[serde(default)]
+    reverts: Vec<Backport>,
+    #[serde(default)]
     arches: Vec<String>,
     elsewhere: Option<Release>,
     group: Option<String>,
@@ -320,6 +322,7 @@ impl RawFeature {
             first: self.first,
             until: self.until,
             backports: self.backports,
+            reverts: self.reverts,
             arches: self.arches,
             elsewhere: self.elsewhere,
             group: self.group,
@@ -342,6 +345,7 @@ impl RawRule {
             first: Release::ALWAYS,
             until: None,
             backports: Vec::new(),
+            reverts: Vec::new(),
             arches: Vec::new(),
             elsewhere: None,
             group: None,

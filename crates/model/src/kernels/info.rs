@@ -22,6 +22,8 @@ pub struct FeatureInfo {
     pub until: Option<Release>,
     /// The stable branches that have it although their mainline release has not.
     pub backports: Vec<Backport>,
+    /// The stable branches that have it no longer although their mainline release has it.
+    pub reverts: Vec<Backport>,
     /// If not empty: the architectures that have it since `first`.
     pub arches: Vec<String>,
     /// The first release that has it on the architectures not named in `arches`; none if they never do.
@@ -91,7 +93,7 @@ pub struct Rule {
     pub mutant: String,
 }
 
-/// A stable branch that has a feature.
+/// A stable branch that has a feature, or the revert of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Backport {
@@ -125,11 +127,12 @@ impl FeatureInfo {
         let mainline = release.mainline();
         let in_mainline = first.is_some_and(|first| first <= mainline)
             && self.until.is_none_or(|until| mainline <= until);
-        in_mainline
-            || self
-                .backports
-                .iter()
-                .any(|backport| backport.is_in(release))
+        let is_in = |backport: &Backport| backport.is_in(release);
+        if in_mainline {
+            !self.reverts.iter().any(is_in)
+        } else {
+            self.backports.iter().any(is_in)
+        }
     }
 }
 

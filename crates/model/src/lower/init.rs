@@ -48,6 +48,7 @@ pub(super) fn states(test: &Test, p: &Program) -> Result<Vec<State>, Refused> {
             b.state.start[mm][va] = m.ptes[mm][va].normal_page().or(cached);
         }
     }
+    b.anon_vmas();
     Ok(heat(test, p, b.state))
 }
 
@@ -83,6 +84,15 @@ impl Builder<'_> {
             let mm = &mut self.state.m.mms[n];
             mm.root = MmId(root as u8);
             mm.alive = process.from_start;
+        }
+    }
+
+    /// Where there is an anonymous page, there is an anon_vma. Elsewhere there need not be one, and there is none.
+    fn anon_vmas(&mut self) {
+        let m = &mut self.state.m;
+        for (vma, pte) in m.vmas.iter_mut().flatten().zip(m.ptes.iter().flatten()) {
+            let page = pte.normal_page().map(|pfn| &m.frames[pfn.at()]);
+            vma.anon_vma = pte.swap().is_some() || page.is_some_and(Page::anon);
         }
     }
 

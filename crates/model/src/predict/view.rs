@@ -29,9 +29,6 @@ pub enum Page {
     Swapped,
     /// Present, in this frame.
     Present(Frame),
-    /// The zero page or a page of a file, in a child: fork leaves out what a fault can bring back, where nothing of the VMA was ever copied on write
-    /// (`vma_needs_copy`), and the model does not know whether anything was.
-    Refillable,
     /// A marker: releases differ in what they show.
     Unclear,
 }
@@ -55,7 +52,6 @@ impl Page {
         use Frame::*;
         match (self, seen) {
             (Page::Unclear, _) | (_, Page::Unclear) => true,
-            (Page::Refillable, Page::None | Page::Present(_)) => true,
             (Page::Present(Fresh), Page::Present(_)) | (Page::Present(_), Page::Present(Fresh)) => {
                 true
             }
@@ -86,7 +82,6 @@ impl View {
                 Page::Gone | Page::Unclear => continue,
                 Page::None => "none",
                 Page::Swapped => "swapped",
-                Page::Refillable => "present or none",
                 Page::Present(Frame::First) => "present",
                 Page::Present(Frame::Same) => "present, same frame",
                 Page::Present(Frame::Other) => "present, another frame",
@@ -135,9 +130,6 @@ impl Node {
             Pte::None => Page::None,
             Pte::Marker => Page::Unclear,
             Pte::Swap { .. } | Pte::Migration { .. } => Page::Swapped,
-            Pte::Present { e } if m.mms[mm].root.at() != mm && !m.frames[e.pfn.at()].anon() => {
-                Page::Refillable
-            }
             Pte::Present { e } => Page::Present(match self.last[mm][va] {
                 Last::Never => Frame::First,
                 Last::Frame(pfn) if pfn == e.pfn => Frame::Same,
@@ -152,14 +144,8 @@ impl Node {
         let s = &p.cfg.sizes;
         for mm in 0..s.mms {
             for va in 0..s.pages {
-                match self.page(mm, va) {
-                    Page::Present(_) => {
-                        let e = self.state.m.ptes[mm][va].present();
-                        self.last[mm][va] = e.map_or(Last::Never, |e| Last::Frame(e.pfn));
-                    }
-                    // Whether a frame was seen is not known.
-                    Page::Refillable => self.last[mm][va] = Last::Freed,
-                    _ => {}
+                if let Some(e) = self.state.m.ptes[mm][va].present() {
+                    self.last[mm][va] = Last::Frame(e.pfn);
                 }
             }
         }

@@ -174,7 +174,7 @@ fn leaks(program: &Program, state: &State) -> Vec<String> {
                 "{kind:?} page with {r} references and {p} pins, of which {er} and {ep} are explained"
             ));
         }
-        if page.anon() && !page.lru && page.batch.is_none() {
+        if page.anon() && !page.lru && !page.batched() {
             leaks.push("a page is neither on the LRU nor in a batch at the end".into());
         }
     }
@@ -189,6 +189,7 @@ fn explained(m: &Machine) -> ([u8; MAX_FRAMES], [u8; MAX_FRAMES]) {
             + u8::from(page.swap.is_some())
             + u8::from(page.batch.is_some())
             + u8::from(page.lazy_batch.is_some())
+            + u8::from(page.moving.is_some())
             + u8::from(page.kind == PageKind::File);
     }
     let mut hold = |pfn: Option<cowherd_mm::Pfn>, hold: Hold| {

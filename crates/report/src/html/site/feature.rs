@@ -93,6 +93,7 @@ fn size(site: &Site, at: usize) -> (usize, usize) {
 fn facts(info: &FeatureInfo) -> Markup {
     let needs: Vec<String> = info.needs.iter().map(ToString::to_string).collect();
     let backports: Vec<String> = info.backports.iter().map(ToString::to_string).collect();
+    let reverts: Vec<String> = info.reverts.iter().map(ToString::to_string).collect();
     html! {
         @for commit in &info.commits {
             dt { @match commit.role { Role::Introduction => "Commit", Role::Removal => "Removed by" } }
@@ -113,6 +114,7 @@ fn facts(info: &FeatureInfo) -> Markup {
             }
         }
         @if !backports.is_empty() { dt { "Backports" } dd { (backports.join(", ")) } }
+        @if !reverts.is_empty() { dt { "Reverted in" } dd { (reverts.join(", ")) } }
         @if !info.arches.is_empty() {
             dt { "Architectures" }
             dd { (info.arches.join(", ")) @if let Some(release) = info.elsewhere { "; elsewhere since " (release) } }
