@@ -127,6 +127,9 @@
 //! | `timeout` | none | what would take longer: [`Ended::Time`] |
 //! | `stop` | none | what comes after it is set: [`Ended::Stopped`] |
 //!
+//! With [`Options::checkpoints`] a search is saved as it goes, and when a limit ends it; [`Checkpoints::resume`] goes on with it, and
+//! it ends as it would have without.
+//!
 //! What the states take is told by [`Report::bytes`]: the packed form, six bytes more (seven beyond 127), and 11 to 16 bytes of
 //! table. Where that is too much, [`Keep::Fingerprints`] keeps 14 bytes and the table, and [`Report::chance`] tells the chance
 //! that something was missed.
@@ -141,8 +144,10 @@
 //! witness and number in a [`Report`], do not depend on [`Options::workers`], nor on the machine; only a search ended by time or by
 //! the stop flag ends where it happens to be.
 
+mod about;
 mod arena;
 mod buffer;
+mod checkpoint;
 mod expand;
 mod found;
 mod graph;
@@ -161,6 +166,8 @@ mod walk;
 mod witness;
 mod worker;
 
+pub use about::About;
+pub use checkpoint::{Checkpoints, Refused};
 pub use expand::Step;
 pub use found::{Bad, Flag, Outcome, Sighting};
 pub use graph::{Edge, Graph, Kind, Node};

@@ -3,6 +3,10 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::Checkpoints;
+
 /// The reductions, each with its switch. None changes a verdict: see the chapter "Reductions" of the
 /// [crate's page](crate).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +35,7 @@ impl Reductions {
 }
 
 /// What is kept of each state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Keep {
     /// All of it: the search is exact.
     States,
@@ -64,6 +68,8 @@ pub struct Options<'a> {
     pub livelock: bool,
     /// What is kept of each state.
     pub keep: Keep,
+    /// Where the search is saved as it goes, and from where it goes on.
+    pub checkpoints: Option<&'a Checkpoints>,
 }
 
 impl Default for Options<'_> {
@@ -79,6 +85,7 @@ impl Default for Options<'_> {
             progress: None,
             livelock: false,
             keep: Keep::States,
+            checkpoints: None,
         }
     }
 }
@@ -113,4 +120,6 @@ pub enum Ended {
     Stopped,
     /// A flag of [`Options::until`] was met.
     Found,
+    /// The search could not be saved: [`Checkpoints::trouble`] says why.
+    Disk,
 }

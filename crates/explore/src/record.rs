@@ -34,6 +34,17 @@ pub(crate) fn read(bytes: &[u8]) -> Record<'_> {
     }
 }
 
+/// The records of a run of whole ones.
+pub(crate) fn each(mut run: &[u8]) -> impl Iterator<Item = Record<'_>> {
+    std::iter::from_fn(move || {
+        (!run.is_empty()).then(|| {
+            let record = read(run);
+            run = &run[size(record.packed)..];
+            record
+        })
+    })
+}
+
 /// The packed state of the record at the start of `bytes`, and the length of the record.
 pub(crate) fn packed(bytes: &[u8]) -> (&[u8], usize) {
     let (start, length) = header(bytes);

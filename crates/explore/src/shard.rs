@@ -1,6 +1,7 @@
 //! The share of the states whose hashes end alike: their records, and a table that finds them.
 
 use crate::arena::Arena;
+use crate::hash::hash;
 use crate::options::Keep;
 use crate::record;
 use crate::store::{MOST_BYTES, StateId};
@@ -109,10 +110,7 @@ impl Shard {
 
     /// Stores a state unless it is known.
     pub(crate) fn offer(&mut self, hash: u64, parent: Option<StateId>, packed: &[u8]) -> Offered {
-        // Kept below three quarters full, grown by half: between one half and three quarters, without doubling.
-        if (self.states + 1) * 4 > self.slots.len() as u64 * 3 {
-            self.grow();
-        }
+        self.make_room();
         let (slot, found) = self.probe(hash, packed);
         if found.is_some() {
             return Offered::Known;
@@ -132,17 +130,75 @@ impl Shard {
                 )
             }
         };
+        self.enter(slot, hash, offset);
+        self.mark(mark);
+        Offered::New
+    }
+
+    /// Kept below three quarters full, grown by half: between one half and three quarters, without doubling.
+    fn make_room(&mut self) {
+        if (self.states + 1) * 4 > self.slots.len() as u64 * 3 {
+            self.grow();
+        }
+    }
+
+    fn enter(&mut self, slot: usize, hash: u64, offset: u64) {
         assert!(
             offset < MOST_BYTES,
             "a shard holds at most {MOST_BYTES} bytes"
         );
         self.slots[slot] = u64::from(tag(hash)) << OFFSET | (offset + 1);
         self.states += 1;
+    }
+
+    /// The next state of the next level lies here.
+    fn mark(&mut self, offset: u64) {
         if self.behind_mark == 0 {
-            self.marks.push(mark);
+            self.marks.push(offset);
         }
         self.behind_mark = (self.behind_mark + 1) % PIECE;
-        Offered::New
+    }
+
+    /// Stores a record of an earlier run, which is none of those here: as it was kept, in the order in which it was.
+    pub(crate) fn restore(&mut self, record: record::Record<'_>) {
+        self.make_room();
+        let hash = match (&self.levels, record.packed.try_into()) {
+            (Some(_), Ok(fingerprint)) => u64::from_le_bytes(fingerprint),
+            _ => hash(record.packed),
+        };
+        let mut slot = self.home(tag(hash));
+        while self.slots[slot] != 0 {
+            slot = (slot + 1) % self.slots.len();
+        }
+        let offset = self.arena.push(record.parent, record.packed);
+        self.enter(slot, hash, offset);
+        if self.levels.is_none() {
+            self.mark(offset);
+        }
+    }
+
+    /// Stores a state of the next level whole, where the arena has only fingerprints.
+    pub(crate) fn restore_whole(&mut self, record: record::Record<'_>) {
+        if let Some(levels) = &mut self.levels {
+            let offset = levels.next.push(record.parent, record.packed);
+            self.mark(offset);
+        }
+    }
+
+    /// One past the last record.
+    pub(crate) fn end(&self) -> u64 {
+        self.arena.end()
+    }
+
+    /// The records between two offsets, as they lie.
+    pub(crate) fn runs(&self, start: u64, end: u64) -> impl Iterator<Item = &[u8]> {
+        self.arena.runs(start, end)
+    }
+
+    /// The states of this level whole, as they lie; none where all are kept whole.
+    pub(crate) fn whole_runs(&self) -> impl Iterator<Item = &[u8]> {
+        let whole = self.levels.iter().map(|levels| &levels.current);
+        whole.flat_map(|arena| arena.runs(0, arena.end()))
     }
 
     /// Brings near what offering states with these hashes will look at. Each look is at another place of a large table, and the
@@ -283,7 +339,6 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::hash;
 
     fn offer(shard: &mut Shard, packed: &[u8]) -> Offered {
         shard.offer(hash(packed), None, packed)

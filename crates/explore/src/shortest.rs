@@ -35,6 +35,7 @@ pub fn shortest<S: System>(
     let options = Options {
         reductions,
         livelock: false,
+        checkpoints: None,
         ..*options
     };
     let mut limit = (0, 0);

@@ -1,5 +1,7 @@
 //! All states met, in a fixed number of shards.
 
+use serde::{Deserialize, Serialize};
+
 use crate::hash::hash;
 use crate::record::Record;
 use crate::shard::Shard;
@@ -12,7 +14,7 @@ pub(crate) const MOST_BYTES: u64 = (1 << OFFSET) - 1;
 const NONE: u64 = (1 << 40) - 1;
 
 /// Names a stored state of one search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StateId(u64);
 
 impl StateId {

@@ -2,6 +2,8 @@
 
 use std::ops::Deref;
 
+use serde::{Deserialize, Serialize};
+
 use crate::buffer::Buffers;
 use crate::expand::Expander;
 use crate::found::{Found, Sighting};
@@ -56,10 +58,19 @@ pub(crate) struct Worker<'s, S: System> {
 }
 
 /// What a worker brings home.
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Harvest {
     pub(crate) found: Found,
     pub(crate) transitions: u64,
     pub(crate) steps: u64,
+}
+
+impl Harvest {
+    pub(crate) fn merge(&mut self, other: Harvest) {
+        self.found.merge(other.found);
+        self.transitions += other.transitions;
+        self.steps += other.steps;
+    }
 }
 
 impl<'s, S: System> Worker<'s, S> {
@@ -189,11 +200,12 @@ impl<'s, S: System> Worker<'s, S> {
         self.found.flags.keys().fold(0, |all, bit| all | 1 << bit)
     }
 
-    pub(crate) fn finish(self) -> Harvest {
+    /// What it has brought home since the last time.
+    pub(crate) fn harvest(&mut self) -> Harvest {
         Harvest {
-            found: self.found,
-            transitions: self.transitions,
-            steps: self.expander.steps,
+            found: std::mem::take(&mut self.found),
+            transitions: std::mem::take(&mut self.transitions),
+            steps: std::mem::take(&mut self.expander.steps),
         }
     }
 }
