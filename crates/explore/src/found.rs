@@ -126,6 +126,17 @@ impl Found {
         self.deadlocks.merge(other.deadlocks);
     }
 
+    /// All states that somebody may want to know the way to, each once.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn sighted(&self) -> Vec<StateId> {
+        let outcomes = self.outcomes.values().map(|outcome| outcome.first);
+        let flags = self.flags.values();
+        let flags = flags.flat_map(|flag| [flag.first.state, flag.best.state]);
+        let all = outcomes.chain(flags).chain(self.deadlocks.first);
+        let once: std::collections::BTreeSet<_> = all.collect();
+        once.into_iter().collect()
+    }
+
     pub(crate) fn into_outcomes(self) -> BTreeMap<Vec<u8>, Outcome> {
         self.outcomes.into_iter().collect()
     }

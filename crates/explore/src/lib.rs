@@ -148,6 +148,7 @@ mod about;
 mod arena;
 mod buffer;
 mod checkpoint;
+mod cluster;
 mod expand;
 mod found;
 mod graph;
@@ -168,6 +169,9 @@ mod worker;
 
 pub use about::About;
 pub use checkpoint::{Checkpoints, Refused};
+pub use cluster::Cluster;
+#[cfg(feature = "cluster")]
+pub use cluster::NoCluster;
 pub use expand::Step;
 pub use found::{Bad, Flag, Outcome, Sighting};
 pub use graph::{Edge, Graph, Kind, Node};

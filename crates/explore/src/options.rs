@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoints;
+use crate::cluster::Cluster;
 
 /// The reductions, each with its switch. None changes a verdict: see the chapter "Reductions" of the
 /// [crate's page](crate).
@@ -70,6 +71,8 @@ pub struct Options<'a> {
     pub keep: Keep,
     /// Where the search is saved as it goes, and from where it goes on.
     pub checkpoints: Option<&'a Checkpoints>,
+    /// The processes that search together with this one. No checkpoints are written then, and no livelocks looked for.
+    pub cluster: Option<&'a Cluster>,
 }
 
 impl Default for Options<'_> {
@@ -86,6 +89,7 @@ impl Default for Options<'_> {
             livelock: false,
             keep: Keep::States,
             checkpoints: None,
+            cluster: None,
         }
     }
 }
@@ -106,7 +110,7 @@ pub struct Progress {
 }
 
 /// Why a search ended. Anything but `Complete` leaves states unexplored: what was not found may still exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Ended {
     /// Every reachable state was expanded.
     Complete,
@@ -122,4 +126,6 @@ pub enum Ended {
     Found,
     /// The search could not be saved: [`Checkpoints::trouble`] says why.
     Disk,
+    /// Another process of the cluster has died: [`Cluster::trouble`] says which. Nothing of what was found is told.
+    Lost,
 }

@@ -58,7 +58,7 @@ impl Report {
         } = harvest;
         Report {
             ended: run.ended,
-            states: store.shards.iter().map(|shard| shard.states()).sum(),
+            states: run.levels.iter().sum(),
             transitions,
             steps,
             levels: run.levels,

@@ -16,7 +16,7 @@ use crate::checkpoint::{Saved, Saver};
 use crate::options::{Ended, Keep, Options, Progress};
 use crate::report::Report;
 use crate::shard::{Offered, Piece, Shard};
-use crate::store::{SHARDS, Store};
+use crate::store::{Paths, SHARDS, Store, shard_of};
 use crate::system::System;
 use crate::worker::{Harvest, Hunt, Hunted, Worker};
 
@@ -33,6 +33,10 @@ const ALONE: u32 = 512;
 ///
 /// If the system does; if it has more than 64 actors; if a packed state is longer than 32767 bytes.
 pub fn explore<S: System>(system: &S, options: &Options) -> Report {
+    #[cfg(feature = "cluster")]
+    if let Some(cluster) = options.cluster {
+        return crate::cluster::explore(system, options, cluster);
+    }
     let (mut report, _) = search(system, options, None);
     if options.livelock && options.keep == Keep::States && report.ended == Ended::Complete {
         report.livelocks = Some(crate::livelock::livelocks(system, &report));
@@ -113,8 +117,9 @@ impl Shared {
                     self.halt.store(true, Ordering::Relaxed);
                     continue;
                 }
+                let new = |hash, packed: &[u8]| !shards[shard_of(hash)].settled(hash, packed);
                 for piece in &pieces[range.clone()] {
-                    worker.piece(&shards, *piece, level, buffers);
+                    worker.piece(&shards[piece.shard], *piece, level, buffers, new);
                 }
             }
             self.transitions
@@ -212,14 +217,14 @@ impl Shared {
 }
 
 /// What may end a search before it is complete.
-struct Limits<'a> {
-    options: &'a Options<'a>,
-    began: Instant,
+pub(crate) struct Limits<'a> {
+    pub(crate) options: &'a Options<'a>,
+    pub(crate) began: Instant,
 }
 
 impl Limits<'_> {
     /// The limits that do not wait for the end of a batch.
-    fn interrupted(&self) -> Option<Ended> {
+    pub(crate) fn interrupted(&self) -> Option<Ended> {
         if self
             .options
             .stop
@@ -237,7 +242,7 @@ impl Limits<'_> {
         }
     }
 
-    fn reached(&self, states: u64, bytes: impl FnOnce() -> usize) -> Option<Ended> {
+    pub(crate) fn reached(&self, states: u64, bytes: impl FnOnce() -> usize) -> Option<Ended> {
         let interrupted = self.interrupted();
         let states = || {
             self.options
@@ -354,6 +359,8 @@ pub(crate) fn search<S: System>(
     let bytes = shared.stored();
     let hunted = *shared.hunted.lock().unwrap_or_else(PoisonError::into_inner);
     let store = Store {
+        keep: options.keep,
+        paths: Paths::default(),
         shards: shared
             .shards
             .into_iter()
@@ -375,6 +382,16 @@ pub(crate) struct Run {
     pub(crate) pieces: Vec<Vec<Piece>>,
 }
 
+impl Run {
+    pub(crate) fn ended(ended: Ended) -> Run {
+        Run {
+            ended,
+            levels: Vec::new(),
+            pieces: Vec::new(),
+        }
+    }
+}
+
 fn levels<S: System>(
     system: &S,
     shared: &Shared,
@@ -383,11 +400,7 @@ fn levels<S: System>(
     barrier: Option<&Barrier>,
     (saver, saved): (&mut Option<Saver>, Option<Saved>),
 ) -> Run {
-    let mut run = Run {
-        ended: Ended::Complete,
-        levels: Vec::new(),
-        pieces: Vec::new(),
-    };
+    let mut run = Run::ended(Ended::Complete);
     let mut told = Duration::ZERO;
     let mut level_size = match saved {
         Some(saved) => resume(system, shared, limits.options, saved, &mut run),

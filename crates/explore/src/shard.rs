@@ -77,7 +77,7 @@ impl Shard {
     }
 
     /// Is this the state whose record lies at `offset`?
-    pub(crate) fn is(&self, offset: u64, hash: u64, packed: &[u8]) -> bool {
+    fn is(&self, offset: u64, hash: u64, packed: &[u8]) -> bool {
         let kept = record::packed(self.arena.at(offset)).0;
         if self.levels.is_some() {
             kept == hash.to_le_bytes()

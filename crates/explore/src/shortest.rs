@@ -36,6 +36,7 @@ pub fn shortest<S: System>(
         reductions,
         livelock: false,
         checkpoints: None,
+        cluster: None,
         ..*options
     };
     let mut limit = (0, 0);
