@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cowherd_explore::{Checkpoints, Keep};
+use cowherd_explore::{Checkpoints, Cluster, Keep};
 use cowherd_model::check::{Search, Shared};
 use cowherd_model::kernels::Profile;
 use cowherd_model::lower::lower;
@@ -33,6 +33,8 @@ pub struct Extras<'a> {
     pub keep: Keep,
     /// Where the search is saved.
     pub checkpoints: Option<&'a Checkpoints>,
+    /// The processes that search together with this one.
+    pub cluster: Option<&'a Cluster>,
 }
 
 impl Default for Extras<'_> {
@@ -42,6 +44,7 @@ impl Default for Extras<'_> {
             coverage: false,
             keep: Keep::States,
             checkpoints: None,
+            cluster: None,
         }
     }
 }
@@ -66,6 +69,7 @@ pub fn search<'a>(args: &cli::Search, workers: usize, extras: Extras<'a>) -> Sea
         coverage: extras.coverage,
         keep: extras.keep,
         checkpoints: extras.checkpoints,
+        cluster: extras.cluster,
     }
 }
 

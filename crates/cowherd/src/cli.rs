@@ -98,7 +98,9 @@ Examples:
       Gives up after a minute or at 8 GiB, and then says Unknown, never Never.
   cowherd check my.litmus -k v7.2 --checkpoint saved
   cowherd check my.litmus -k v7.2 --resume saved
-      Saves a large search as it goes; goes on after Ctrl-C, a limit, or the end of the machine.")]
+      Saves a large search as it goes; goes on after Ctrl-C, a limit, or the end of the machine.
+  cowherd check my.litmus -k v7.2 --cluster hosts --process 0
+      One search by all processes that the file names; the others are started with --process 1 and so on.")]
 pub struct Check {
     /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
     #[arg(value_name = "TEST|FILE|FOLDER")]
@@ -113,13 +115,13 @@ pub struct Check {
     #[command(flatten)]
     pub search: Search,
     /// Look for states from which the program can no longer end, too.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["fingerprints", "Processes"])]
     pub livelock: bool,
     /// Show how many states each level of the search has.
     #[arg(long)]
     pub levels: bool,
     /// Write the graph of all states instead; needs one test and one -k.
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["Large", "Processes"])]
     pub graph: Option<Graph>,
     #[command(flatten)]
     pub large: Large,

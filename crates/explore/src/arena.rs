@@ -51,6 +51,12 @@ impl Arena {
         &self.blocks[(offset >> SHIFT) as usize][offset as usize & (BLOCK - 1)..]
     }
 
+    /// Where the `n`th record lies, if all are of this size.
+    pub(crate) fn nth(n: u64, size: usize) -> u64 {
+        let each = (BLOCK / size) as u64;
+        (n / each) << SHIFT | (n % each) * size as u64
+    }
+
     /// One past the last record.
     pub(crate) fn end(&self) -> u64 {
         match self.blocks.last() {
@@ -143,6 +149,15 @@ mod tests {
             }
             let wanted = (from..to).map(|n| vec![n as u8; n % 300]);
             assert!(copy.into_iter().eq(wanted), "{from}..{to}");
+        }
+    }
+
+    #[test]
+    fn records_of_one_size_are_found_by_number() {
+        let mut arena = Arena::default();
+        for n in 0..20_000u64 {
+            let offset = arena.push(None, &n.to_le_bytes());
+            assert_eq!(offset, Arena::nth(n, record::FINGERPRINT));
         }
     }
 

@@ -130,12 +130,14 @@
 //! With [`Options::checkpoints`] a search is saved as it goes, and when a limit ends it; [`Checkpoints::resume`] goes on with it, and
 //! it ends as it would have without.
 //!
-//! What the states take is told by [`Report::bytes`]: the packed form, six bytes more (seven beyond 127), and 11 to 16 bytes of
-//! table. Where that is too much, [`Keep::Fingerprints`] keeps 14 bytes and the table, and [`Report::chance`] tells the chance
-//! that something was missed.
+//! With [`Options::cluster`] (feature `cluster`) several processes search together, and find what one would.
 //!
-//! Three limits are built in, and end in a panic: 64 actors, 32767 bytes for a packed state, 16 GiB for each of the 64
-//! shards. A transition of fused steps is cut after 64 steps, or once its choices multiply to more than 64, which
+//! What the states take is told by [`Report::bytes`]: the packed form, six bytes more (seven beyond 127), and 11 to 16 bytes of
+//! table. Where that is too much, [`Keep::Fingerprints`] keeps 19 to 20 bytes of each state, and those of two levels whole; and
+//! [`Report::chance`] tells the chance that something was missed.
+//!
+//! Three limits are built in, and end in a panic: 64 actors, 32767 bytes for a packed state, 16 GiB or 2^26 fingerprints for each of
+//! the 64 shards. A transition of fused steps is cut after 64 steps, or once its choices multiply to more than 64, which
 //! only stores more states.
 //!
 //! # The same for any number of workers
@@ -154,6 +156,7 @@ mod found;
 mod graph;
 mod hash;
 mod livelock;
+mod narrow;
 mod options;
 pub mod oracle;
 mod record;

@@ -7,6 +7,9 @@ const PARENT: usize = 5;
 /// Longest packed state.
 pub(crate) const LONGEST: usize = 0x7fff;
 
+/// Size of the record of a fingerprint.
+pub(crate) const FINGERPRINT: usize = 1 + PARENT + 8;
+
 /// One stored state, borrowed from where it lies.
 #[derive(Clone, Copy)]
 pub(crate) struct Record<'a> {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use cowherd_explore::{Checkpoints, Ended, Keep, Options, Progress, Reductions, Report, explore};
+use cowherd_explore::{
+    Checkpoints, Cluster, Ended, Keep, Options, Progress, Reductions, Report, explore,
+};
 use cowherd_litmus::ast::{Quantifier, Test};
 use cowherd_mm::FeatureSet;
 
@@ -37,6 +39,8 @@ pub struct Search<'a> {
     pub keep: Keep,
     /// Where the search is saved.
     pub checkpoints: Option<&'a Checkpoints>,
+    /// The processes that search together with this one.
+    pub cluster: Option<&'a Cluster>,
 }
 
 impl Default for Search<'_> {
@@ -53,6 +57,7 @@ impl Default for Search<'_> {
             coverage: false,
             keep: Keep::States,
             checkpoints: None,
+            cluster: None,
         }
     }
 }
@@ -72,6 +77,7 @@ impl<'a> Search<'a> {
             until: 0,
             keep: self.keep,
             checkpoints: self.checkpoints,
+            cluster: self.cluster,
         }
     }
 }

@@ -79,7 +79,7 @@ pub struct ResultJson {
 /// A search.
 #[derive(Debug, Serialize)]
 pub struct RunJson {
-    /// `complete`, `states`, `memory`, `time`, `stopped`, `disk`.
+    /// `complete`, `states`, `memory`, `time`, `stopped`, `disk`, `lost`.
     pub ended: &'static str,
     /// Distinct states.
     pub states: u64,
@@ -180,6 +180,7 @@ fn search(row: &Row, run: &Run) -> RunJson {
             Ended::Stopped => "stopped",
             Ended::Found => "found",
             Ended::Disk => "disk",
+            Ended::Lost => "lost",
         },
         states: run.states,
         transitions: run.transitions,

@@ -162,6 +162,7 @@ pub fn ended_because(ended: Ended) -> &'static str {
         Ended::Stopped => "interrupted",
         Ended::Found => "ended by what was found",
         Ended::Disk => "it could not be saved",
+        Ended::Lost => "a process of the cluster has died",
     }
 }
 

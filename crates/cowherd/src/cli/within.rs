@@ -38,7 +38,7 @@ pub struct Verify {
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub kind: Vec<Kind>,
     /// Find all minimal programs: those that no longer break anything without any one of their calls.
-    #[arg(long, conflicts_with = "Large")]
+    #[arg(long, conflicts_with_all = ["Large", "Processes"])]
     pub all: bool,
     /// How finely calls interleave. Calls taken for atomic find candidates fast, and never show that there is none.
     #[arg(

@@ -46,12 +46,16 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
         livelock: args.livelock,
         coverage: many && args.tests.is_empty() || jobs.iter().all(|job| job.profiles.len() == 1),
         keep: args.large.keep(),
-        checkpoints: None,
+        ..Extras::default()
     };
+    let workers = batch::workers(&args.search);
     let checkpoints = args.large.checkpoints(|| about(&jobs, args, extras))?;
+    let cluster = args.large.cluster(workers, || about(&jobs, args, extras))?;
     extras.checkpoints = checkpoints.as_ref();
+    extras.cluster = cluster.as_ref();
     let checked = batch::run(&jobs, &args.search, extras);
     large::tell(extras.checkpoints);
+    large::lost(extras.cluster);
     let whole = args.tests.is_empty() && named && !terminal::stopped();
     match args.format {
         Format::Text if many => {
@@ -87,7 +91,7 @@ fn about(jobs: &[Job], args: &Check, extras: Extras) -> Result<About, Failure> {
     let single = |job: &&Job| job.profiles.len() == 1;
     let ([job], Some(_)) = (jobs, jobs.first().filter(single)) else {
         return Err(Failure::Input(
-            "only one test on one kernel can be saved: `cowherd check TEST -k PROFILE --checkpoint DIR`".into(),
+            "only a single search can be saved, or shared out: name one test and one kernel".into(),
         ));
     };
     let search = batch::search(&args.search, 1, extras);

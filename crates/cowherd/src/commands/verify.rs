@@ -36,11 +36,6 @@ pub fn run(args: &Verify) -> Result<Exit, Failure> {
         bound.grain = general::Grain::Call;
     }
     terminal::catch_interrupts();
-    terminal::print(&format!(
-        "{}: {}",
-        paint(BOLD, &profile.name),
-        bounds::told(&bound)
-    ))?;
     let meter = Meter::new(1);
     let what = format!("verifying {}", profile.name);
     let progress = |p: &_| meter.searching(&what, p);
@@ -52,18 +47,26 @@ pub fn run(args: &Verify) -> Result<Exit, Failure> {
             ..Extras::default()
         },
     );
-    let checkpoints = args.large.checkpoints(|| {
+    let about = || {
         let mut about = large::about("verify", &profile, &search.options())?;
         about.line("bound", bounds::told(&bound).trim().replace('\n', "; "));
         about.line("grain", format_args!("{:?}", bound.grain));
         about.line("promises", bound.counts);
         Ok(about)
-    })?;
+    };
+    let checkpoints = args.large.checkpoints(about)?;
+    let cluster = args.large.cluster(batch::workers(&args.search), about)?;
     let options = Options {
         progress: Some(&progress),
         checkpoints: checkpoints.as_ref(),
+        cluster: cluster.as_ref(),
         ..search.options()
     };
+    terminal::print(&format!(
+        "{}: {}",
+        paint(BOLD, &profile.name),
+        bounds::told(&bound)
+    ))?;
     let verifying = Verifying {
         args,
         bound,
@@ -89,6 +92,7 @@ impl Verifying<'_> {
         let mut error = Ok(());
         let mut told = |bound: &Bound, searched: &Searched| {
             large::tell(self.options.checkpoints);
+            large::lost(self.options.cluster);
             let line = searched_line(bound, searched);
             error = std::mem::replace(&mut error, Ok(())).and_then(|()| terminal::print(&line));
         };

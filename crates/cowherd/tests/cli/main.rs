@@ -2,6 +2,8 @@
 //! how many states a search has.
 
 mod checkpoint;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod corpus;
 mod exit_codes;
 mod explain;

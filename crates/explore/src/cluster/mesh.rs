@@ -17,6 +17,8 @@ use crate::store::SHARDS;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long one that has connected may take to say who it is.
 const GREETING: Duration = Duration::from_secs(10);
+/// How long a machine may be silent when it is asked, or takes nothing that is sent.
+const SILENCE: Duration = Duration::from_secs(60);
 const MAGIC: &[u8; 16] = b"cowherd cluster1";
 /// Longest greeting.
 const LONGEST: u32 = 1 << 20;
@@ -201,14 +203,15 @@ impl Cluster {
         if let Some(what) = what {
             return Err(NoCluster::Foreign(other, host, what));
         }
-        // A machine that is gone says nothing; the system asks it now and then.
+        // A machine that is gone says nothing; the system asks it now and then, and gives up what it does not take.
         let alive = TcpKeepalive::new()
             .with_time(Duration::from_secs(10))
             .with_interval(Duration::from_secs(10));
         let ready = stream
             .set_read_timeout(None)
             .and_then(|()| stream.set_nodelay(true))
-            .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&alive));
+            .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&alive))
+            .and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(SILENCE)));
         ready.map_err(|error| self.missing(other, error))?;
         self.streams[other] = Some(stream);
         Ok(())
