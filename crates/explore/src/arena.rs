@@ -54,7 +54,7 @@ impl Arena {
     /// Where the `n`th record lies, if all are of this size.
     pub(crate) fn nth(n: u64, size: usize) -> u64 {
         let each = (BLOCK / size) as u64;
-        (n / each) << SHIFT | (n % each) * size as u64
+        ((n / each) << SHIFT) + (n % each) * size as u64
     }
 
     /// One past the last record.

@@ -22,7 +22,7 @@ fn tag(hash: u64) -> u32 {
 
 impl Narrow {
     fn home(&self, hash: u64) -> usize {
-        (u128::from(hash) * self.slots.len() as u128 >> 64) as usize
+        ((u128::from(hash) * self.slots.len() as u128) >> 64) as usize
     }
 
     fn next(&self, slot: usize) -> usize {
