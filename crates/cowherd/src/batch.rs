@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cowherd_explore::{Checkpoints, Cluster, Keep};
 use cowherd_model::check::{Search, Shared};
 use cowherd_model::kernels::Profile;
 use cowherd_model::lower::lower;
@@ -22,12 +23,30 @@ pub struct Job<'a> {
 }
 
 /// What is wanted besides the verdicts.
-#[derive(Clone, Copy, Default)]
-pub struct Extras {
+#[derive(Clone, Copy)]
+pub struct Extras<'a> {
     /// States from which the program can no longer end.
     pub livelock: bool,
     /// The steps of the mm that were reached.
     pub coverage: bool,
+    /// What is kept of each state.
+    pub keep: Keep,
+    /// Where the search is saved.
+    pub checkpoints: Option<&'a Checkpoints>,
+    /// The processes that search together with this one.
+    pub cluster: Option<&'a Cluster>,
+}
+
+impl Default for Extras<'_> {
+    fn default() -> Self {
+        Extras {
+            livelock: false,
+            coverage: false,
+            keep: Keep::States,
+            checkpoints: None,
+            cluster: None,
+        }
+    }
 }
 
 /// CPUs that may be used.
@@ -37,7 +56,7 @@ pub fn workers(search: &cli::Search) -> usize {
 }
 
 /// The model's search, as the command line has it.
-pub fn search(args: &cli::Search, workers: usize, extras: Extras) -> Search<'static> {
+pub fn search<'a>(args: &cli::Search, workers: usize, extras: Extras<'a>) -> Search<'a> {
     Search {
         workers,
         reductions: args.reductions(),
@@ -48,6 +67,9 @@ pub fn search(args: &cli::Search, workers: usize, extras: Extras) -> Search<'sta
         progress: None,
         livelock: extras.livelock,
         coverage: extras.coverage,
+        keep: extras.keep,
+        checkpoints: extras.checkpoints,
+        cluster: extras.cluster,
     }
 }
 

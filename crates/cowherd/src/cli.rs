@@ -1,5 +1,6 @@
 //! The command line: the one definition of arguments, help, completions and man pages.
 
+mod large;
 mod real;
 mod within;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cowherd_explore::Reductions;
 use cowherd_litmus::ast::Kind;
 
+pub use large::Large;
 pub use real::{Conform, Detect, Emit, Machine, Probe, ProbeFormat, Runs, Vm};
 pub use within::{Classify, Diff, Grain, Menu, Simulate, Verify, Within};
 
@@ -93,7 +95,12 @@ Examples:
   cowherd check odirect-swap -k v5.19 --graph dot | dot -Tsvg > states.svg
       Every state and who leads from one to the other; for small tests.
   cowherd check my.litmus -k v7.2 --timeout 60 --max-memory 8G
-      Gives up after a minute or at 8 GiB, and then says Unknown, never Never.")]
+      Gives up after a minute or at 8 GiB, and then says Unknown, never Never.
+  cowherd check my.litmus -k v7.2 --checkpoint saved
+  cowherd check my.litmus -k v7.2 --resume saved
+      Saves a large search as it goes; goes on after Ctrl-C, a limit, or the end of the machine.
+  cowherd check my.litmus -k v7.2 --cluster hosts --process 0
+      One search by all processes that the file names; the others are started with --process 1 and so on.")]
 pub struct Check {
     /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
     #[arg(value_name = "TEST|FILE|FOLDER")]
@@ -108,14 +115,16 @@ pub struct Check {
     #[command(flatten)]
     pub search: Search,
     /// Look for states from which the program can no longer end, too.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["fingerprints", "Processes"])]
     pub livelock: bool,
     /// Show how many states each level of the search has.
     #[arg(long)]
     pub levels: bool,
     /// Write the graph of all states instead; needs one test and one -k.
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["Large", "Processes"])]
     pub graph: Option<Graph>,
+    #[command(flatten)]
+    pub large: Large,
 }
 
 /// How a state graph is written.

@@ -11,6 +11,7 @@ mod coverage;
 mod exit;
 mod find;
 mod input;
+mod large;
 mod serve;
 mod terminal;
 

@@ -14,6 +14,9 @@ use crate::exit::Exit;
 /// Set by Ctrl-C; every search looks at it.
 pub static STOP: AtomicBool = AtomicBool::new(false);
 
+/// Is nothing to be written to standard output?
+static SILENT: AtomicBool = AtomicBool::new(false);
+
 /// Makes Ctrl-C end searches, not the program: what was found so far is told. The second one ends the program.
 pub fn catch_interrupts() {
     let handler = || {
@@ -41,8 +44,17 @@ pub fn colour(color: Color) {
     choice.write_global();
 }
 
+/// From now on nothing is written to standard output: another process does that.
+#[cfg(feature = "cluster")]
+pub fn silence() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
 /// Writes to standard output.
 pub fn print(text: &str) -> io::Result<()> {
+    if SILENT.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()

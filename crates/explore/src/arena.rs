@@ -51,6 +51,12 @@ impl Arena {
         &self.blocks[(offset >> SHIFT) as usize][offset as usize & (BLOCK - 1)..]
     }
 
+    /// Where the `n`th record lies, if all are of this size.
+    pub(crate) fn nth(n: u64, size: usize) -> u64 {
+        let each = (BLOCK / size) as u64;
+        ((n / each) << SHIFT) + (n % each) * size as u64
+    }
+
     /// One past the last record.
     pub(crate) fn end(&self) -> u64 {
         match self.blocks.last() {
@@ -81,6 +87,18 @@ impl Arena {
                 position += record::size(record.packed) as u64;
                 (offset, record)
             })
+        })
+    }
+
+    /// The bytes between two offsets, block by block: each a run of whole records.
+    pub(crate) fn runs(&self, start: u64, end: u64) -> impl Iterator<Item = &[u8]> {
+        let blocks = (start >> SHIFT) as usize..self.blocks.len();
+        blocks.map_while(move |index| {
+            let first = (index as u64) << SHIFT;
+            let block = &self.blocks[index];
+            let from = start.saturating_sub(first) as usize;
+            let to = (end.checked_sub(first)? as usize).min(block.len());
+            block.get(from..to)
         })
     }
 
@@ -115,6 +133,32 @@ mod tests {
             .records(offsets[7], offsets[900])
             .map(|(offset, _)| offset);
         assert!(some.eq(offsets[7..900].iter().copied()));
+    }
+
+    #[test]
+    fn runs_hold_the_records_between_two_offsets_and_no_others() {
+        let mut arena = Arena::default();
+        let mut offsets: Vec<u64> = (0..5000usize)
+            .map(|n| arena.push(None, &vec![n as u8; n % 300]))
+            .collect();
+        offsets.push(arena.end());
+        for (from, to) in [(0, 5000), (0, 0), (7, 7), (7, 8), (1, 4999), (2000, 5000)] {
+            let mut copy = Vec::new();
+            for run in arena.runs(offsets[from], offsets[to]) {
+                copy.extend(record::each(run).map(|record| record.packed.to_vec()));
+            }
+            let wanted = (from..to).map(|n| vec![n as u8; n % 300]);
+            assert!(copy.into_iter().eq(wanted), "{from}..{to}");
+        }
+    }
+
+    #[test]
+    fn records_of_one_size_are_found_by_number() {
+        let mut arena = Arena::default();
+        for n in 0..20_000u64 {
+            let offset = arena.push(None, &n.to_le_bytes());
+            assert_eq!(offset, Arena::nth(n, record::FINGERPRINT));
+        }
     }
 
     #[test]

@@ -138,6 +138,25 @@ impl<'s, S: System> Expander<'s, S> {
         enabled.count_ones()
     }
 
+    /// Shows every state of which [`expand`](Expander::expand) may ask whether it is new. Counts no steps: they will be taken again.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn asks(&mut self, from: &S::State, mut each: impl FnMut(&S::State)) {
+        if !self.reductions.commute {
+            return;
+        }
+        let steps = self.steps;
+        self.clear();
+        let enabled = self.enabled(from);
+        if enabled.count_ones() > 1 {
+            self.alone(from, enabled, |state| {
+                each(state);
+                false
+            });
+        }
+        self.clear();
+        self.steps = steps;
+    }
+
     /// Finds every successor that [`expand`](Expander::expand) might find, whatever is new.
     pub(crate) fn expand_every_way(&mut self, from: &S::State, flags: u64) {
         self.clear();

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use crate::expand::bits;
 use crate::store::StateId;
 
 /// A place in a search where something was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sighting {
     /// [`effort`](crate::System::effort) there.
     pub effort: (u32, u32),
@@ -29,7 +31,7 @@ impl Sighting {
 }
 
 /// Where a flag was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flag {
     /// First in the order of the search.
     pub first: Sighting,
@@ -38,7 +40,7 @@ pub struct Flag {
 }
 
 /// What is known of one outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// States that end with it.
     pub states: u64,
@@ -49,7 +51,7 @@ pub struct Outcome {
 }
 
 /// States of some bad kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bad {
     /// How many.
     pub states: u64,
@@ -60,8 +62,9 @@ pub struct Bad {
 }
 
 /// Everything that one worker has seen.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Found {
+    #[serde(with = "pairs")]
     outcomes: HashMap<Vec<u8>, Outcome>,
     pub(crate) flags: BTreeMap<u32, Flag>,
     pub(crate) deadlocks: Bad,
@@ -123,6 +126,17 @@ impl Found {
         self.deadlocks.merge(other.deadlocks);
     }
 
+    /// All states that somebody may want to know the way to, each once.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn sighted(&self) -> Vec<StateId> {
+        let outcomes = self.outcomes.values().map(|outcome| outcome.first);
+        let flags = self.flags.values();
+        let flags = flags.flat_map(|flag| [flag.first.state, flag.best.state]);
+        let all = outcomes.chain(flags).chain(self.deadlocks.first);
+        let once: std::collections::BTreeSet<_> = all.collect();
+        once.into_iter().collect()
+    }
+
     pub(crate) fn into_outcomes(self) -> BTreeMap<Vec<u8>, Outcome> {
         self.outcomes.into_iter().collect()
     }
@@ -157,5 +171,24 @@ impl Bad {
         if earlier {
             (self.depth, self.first) = (other.depth, other.first);
         }
+    }
+}
+
+/// A map whose keys are no text, as pairs.
+mod pairs {
+    use super::{HashMap, Outcome};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        map: &HashMap<Vec<u8>, Outcome>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(
+        from: D,
+    ) -> Result<HashMap<Vec<u8>, Outcome>, D::Error> {
+        Vec::<(Vec<u8>, Outcome)>::deserialize(from).map(HashMap::from_iter)
     }
 }

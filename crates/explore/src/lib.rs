@@ -127,12 +127,17 @@
 //! | `timeout` | none | what would take longer: [`Ended::Time`] |
 //! | `stop` | none | what comes after it is set: [`Ended::Stopped`] |
 //!
-//! What the states take is told by [`Report::bytes`]: the packed form, six bytes more (seven beyond 127), and 11 to 16 bytes of
-//! table. Where that is too much, [`Keep::Fingerprints`] keeps 14 bytes and the table, and [`Report::chance`] tells the chance
-//! that something was missed.
+//! With [`Options::checkpoints`] a search is saved as it goes, and when a limit ends it; [`Checkpoints::resume`] goes on with it, and
+//! it ends as it would have without.
 //!
-//! Three limits are built in, and end in a panic: 64 actors, 32767 bytes for a packed state, 16 GiB for each of the 64
-//! shards. A transition of fused steps is cut after 64 steps, or once its choices multiply to more than 64, which
+//! With [`Options::cluster`] (feature `cluster`) several processes search together, and find what one would.
+//!
+//! What the states take is told by [`Report::bytes`]: the packed form, six bytes more (seven beyond 127), and 11 to 16 bytes of
+//! table. Where that is too much, [`Keep::Fingerprints`] keeps 19 to 20 bytes of each state, and those of two levels whole; and
+//! [`Report::chance`] tells the chance that something was missed.
+//!
+//! Three limits are built in, and end in a panic: 64 actors, 32767 bytes for a packed state, 16 GiB or 2^26 fingerprints for each of
+//! the 64 shards. A transition of fused steps is cut after 64 steps, or once its choices multiply to more than 64, which
 //! only stores more states.
 //!
 //! # The same for any number of workers
@@ -141,13 +146,17 @@
 //! witness and number in a [`Report`], do not depend on [`Options::workers`], nor on the machine; only a search ended by time or by
 //! the stop flag ends where it happens to be.
 
+mod about;
 mod arena;
 mod buffer;
+mod checkpoint;
+mod cluster;
 mod expand;
 mod found;
 mod graph;
 mod hash;
 mod livelock;
+mod narrow;
 mod options;
 pub mod oracle;
 mod record;
@@ -161,6 +170,11 @@ mod walk;
 mod witness;
 mod worker;
 
+pub use about::About;
+pub use checkpoint::{Checkpoints, Refused};
+pub use cluster::Cluster;
+#[cfg(feature = "cluster")]
+pub use cluster::NoCluster;
 pub use expand::Step;
 pub use found::{Bad, Flag, Outcome, Sighting};
 pub use graph::{Edge, Graph, Kind, Node};

@@ -3,6 +3,11 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::Checkpoints;
+use crate::cluster::Cluster;
+
 /// The reductions, each with its switch. None changes a verdict: see the chapter "Reductions" of the
 /// [crate's page](crate).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +36,7 @@ impl Reductions {
 }
 
 /// What is kept of each state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Keep {
     /// All of it: the search is exact.
     States,
@@ -64,6 +69,10 @@ pub struct Options<'a> {
     pub livelock: bool,
     /// What is kept of each state.
     pub keep: Keep,
+    /// Where the search is saved as it goes, and from where it goes on.
+    pub checkpoints: Option<&'a Checkpoints>,
+    /// The processes that search together with this one. No checkpoints are written then, and no livelocks looked for.
+    pub cluster: Option<&'a Cluster>,
 }
 
 impl Default for Options<'_> {
@@ -79,6 +88,8 @@ impl Default for Options<'_> {
             progress: None,
             livelock: false,
             keep: Keep::States,
+            checkpoints: None,
+            cluster: None,
         }
     }
 }
@@ -99,7 +110,7 @@ pub struct Progress {
 }
 
 /// Why a search ended. Anything but `Complete` leaves states unexplored: what was not found may still exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Ended {
     /// Every reachable state was expanded.
     Complete,
@@ -113,4 +124,8 @@ pub enum Ended {
     Stopped,
     /// A flag of [`Options::until`] was met.
     Found,
+    /// The search could not be saved: [`Checkpoints::trouble`] says why.
+    Disk,
+    /// Another process of the cluster has died: [`Cluster::trouble`] says which. Nothing of what was found is told.
+    Lost,
 }

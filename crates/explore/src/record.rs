@@ -7,6 +7,9 @@ const PARENT: usize = 5;
 /// Longest packed state.
 pub(crate) const LONGEST: usize = 0x7fff;
 
+/// Size of the record of a fingerprint.
+pub(crate) const FINGERPRINT: usize = 1 + PARENT + 8;
+
 /// One stored state, borrowed from where it lies.
 #[derive(Clone, Copy)]
 pub(crate) struct Record<'a> {
@@ -32,6 +35,17 @@ pub(crate) fn read(bytes: &[u8]) -> Record<'_> {
         parent: StateId::from_raw(u64::from_le_bytes(raw)),
         packed: &bytes[body..body + length],
     }
+}
+
+/// The records of a run of whole ones.
+pub(crate) fn each(mut run: &[u8]) -> impl Iterator<Item = Record<'_>> {
+    std::iter::from_fn(move || {
+        (!run.is_empty()).then(|| {
+            let record = read(run);
+            run = &run[size(record.packed)..];
+            record
+        })
+    })
 }
 
 /// The packed state of the record at the start of `bytes`, and the length of the record.

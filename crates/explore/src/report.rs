@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::found::{Bad, Flag, Found, Outcome};
+use crate::found::{Bad, Flag, Outcome};
 use crate::options::{Ended, Keep, Options, Reductions};
 use crate::search::Run;
 use crate::shard::Piece;
@@ -49,17 +49,16 @@ impl Report {
         bytes: usize,
         elapsed: Duration,
         options: &Options,
-        harvests: Vec<Harvest>,
+        harvest: Harvest,
     ) -> Report {
-        let (mut transitions, mut steps, mut found) = (0, 0, Found::default());
-        for harvest in harvests {
-            transitions += harvest.transitions;
-            steps += harvest.steps;
-            found.merge(harvest.found);
-        }
+        let Harvest {
+            mut found,
+            transitions,
+            steps,
+        } = harvest;
         Report {
             ended: run.ended,
-            states: store.shards.iter().map(|shard| shard.states()).sum(),
+            states: run.levels.iter().sum(),
             transitions,
             steps,
             levels: run.levels,

@@ -8,16 +8,17 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Barrier, Mutex, PoisonError, RwLock};
+use std::sync::{Barrier, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use crate::buffer::Buffers;
+use crate::checkpoint::{Saved, Saver};
 use crate::options::{Ended, Keep, Options, Progress};
 use crate::report::Report;
 use crate::shard::{Offered, Piece, Shard};
-use crate::store::{SHARDS, Store};
+use crate::store::{Paths, SHARDS, Store, shard_of};
 use crate::system::System;
-use crate::worker::{Hunt, Hunted, Worker};
+use crate::worker::{Harvest, Hunt, Hunted, Worker};
 
 /// Records in one chunk, at least: what one worker expands at a time.
 const CHUNK: u32 = 256;
@@ -32,6 +33,10 @@ const ALONE: u32 = 512;
 ///
 /// If the system does; if it has more than 64 actors; if a packed state is longer than 32767 bytes.
 pub fn explore<S: System>(system: &S, options: &Options) -> Report {
+    #[cfg(feature = "cluster")]
+    if let Some(cluster) = options.cluster {
+        return crate::cluster::explore(system, options, cluster);
+    }
     let (mut report, _) = search(system, options, None);
     if options.livelock && options.keep == Keep::States && report.ended == Ended::Complete {
         report.livelocks = Some(crate::livelock::livelocks(system, &report));
@@ -51,6 +56,8 @@ struct Shared {
     fresh: AtomicUsize,
     transitions: AtomicU64,
     hunted: Mutex<Hunted>,
+    /// What the workers brought home so far; only where the search is saved, else they keep it to the end.
+    harvest: Mutex<Option<Harvest>>,
     level: AtomicU32,
     flags: AtomicU64,
     halt: AtomicBool,
@@ -66,11 +73,9 @@ struct Chunk {
 }
 
 impl Shared {
-    fn new(keep: Keep) -> Shared {
+    fn new(shards: Vec<Shard>, saved: bool) -> Shared {
         Shared {
-            shards: (0..SHARDS)
-                .map(|shard| RwLock::new(Shard::new(shard, keep)))
-                .collect(),
+            shards: shards.into_iter().map(RwLock::new).collect(),
             pieces: RwLock::default(),
             chunks: (0..BATCH).map(|_| RwLock::default()).collect(),
             chunks_used: AtomicUsize::new(0),
@@ -79,6 +84,7 @@ impl Shared {
             fresh: AtomicUsize::new(0),
             transitions: AtomicU64::new(0),
             hunted: Mutex::default(),
+            harvest: Mutex::new(saved.then(Harvest::default)),
             level: AtomicU32::new(0),
             flags: AtomicU64::new(0),
             halt: AtomicBool::new(false),
@@ -90,11 +96,7 @@ impl Shared {
     /// First phase. A panic of the system is kept for the calling thread: the others must not wait for ever.
     fn expand<S: System>(&self, worker: &mut Worker<S>, limits: &Limits) {
         let work = AssertUnwindSafe(|| {
-            let shards: Vec<_> = self
-                .shards
-                .iter()
-                .map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner))
-                .collect();
+            let shards = self.shards();
             let pieces = self.pieces.read().unwrap_or_else(PoisonError::into_inner);
             let level = self.level.load(Ordering::Relaxed);
             let before = worker.transitions;
@@ -115,8 +117,9 @@ impl Shared {
                     self.halt.store(true, Ordering::Relaxed);
                     continue;
                 }
+                let new = |hash, packed: &[u8]| !shards[shard_of(hash)].settled(hash, packed);
                 for piece in &pieces[range.clone()] {
-                    worker.piece(&shards, *piece, level, buffers);
+                    worker.piece(&shards[piece.shard], *piece, level, buffers, new);
                 }
             }
             self.transitions
@@ -126,8 +129,22 @@ impl Shared {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .merge(worker.hunted);
+            if let Some(harvest) = &mut *self.harvest() {
+                harvest.merge(worker.harvest());
+            }
         });
         self.guarded(work);
+    }
+
+    fn harvest(&self) -> MutexGuard<'_, Option<Harvest>> {
+        self.harvest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shards(&self) -> Vec<RwLockReadGuard<'_, Shard>> {
+        let shards = self.shards.iter();
+        shards
+            .map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner))
+            .collect()
     }
 
     /// Second phase.
@@ -200,14 +217,14 @@ impl Shared {
 }
 
 /// What may end a search before it is complete.
-struct Limits<'a> {
-    options: &'a Options<'a>,
-    began: Instant,
+pub(crate) struct Limits<'a> {
+    pub(crate) options: &'a Options<'a>,
+    pub(crate) began: Instant,
 }
 
 impl Limits<'_> {
     /// The limits that do not wait for the end of a batch.
-    fn interrupted(&self) -> Option<Ended> {
+    pub(crate) fn interrupted(&self) -> Option<Ended> {
         if self
             .options
             .stop
@@ -225,7 +242,7 @@ impl Limits<'_> {
         }
     }
 
-    fn reached(&self, states: u64, bytes: impl FnOnce() -> usize) -> Option<Ended> {
+    pub(crate) fn reached(&self, states: u64, bytes: impl FnOnce() -> usize) -> Option<Ended> {
         let interrupted = self.interrupted();
         let states = || {
             self.options
@@ -271,13 +288,22 @@ pub(crate) fn search<S: System>(
         options,
         began: Instant::now(),
     };
-    let shared = Shared::new(options.keep);
+    let (mut saver, mut saved) = options
+        .checkpoints
+        .map_or((None, None), |checkpoints| checkpoints.next());
+    let shards = match &mut saved {
+        Some(saved) => std::mem::take(&mut saved.shards),
+        None => (0..SHARDS)
+            .map(|shard| Shard::new(shard, options.keep))
+            .collect(),
+    };
+    let shared = Shared::new(shards, saver.is_some());
     let workers = options.workers.max(1);
     let others = workers - 1;
     let barrier = Barrier::new(workers);
     let make = || Worker::new(system, options.reductions, hunt);
-    let mut done = Vec::new();
-    let run = std::thread::scope(|scope| {
+    let mut harvest = Harvest::default();
+    let mut run = std::thread::scope(|scope| {
         let mut joins = Vec::new();
         for _ in 0..others {
             joins.push(scope.spawn(|| {
@@ -285,7 +311,7 @@ pub(crate) fn search<S: System>(
                 loop {
                     barrier.wait();
                     if shared.quit.load(Ordering::Relaxed) {
-                        return worker.finish();
+                        return worker.harvest();
                     }
                     shared.expand(&mut worker, &limits);
                     barrier.wait();
@@ -305,11 +331,12 @@ pub(crate) fn search<S: System>(
             &mut first,
             &limits,
             (others > 0).then_some(&barrier),
+            (&mut saver, saved),
         );
         drop(release);
-        done.push(first.finish());
+        harvest.merge(first.harvest());
         for join in joins {
-            done.push(join.join().unwrap_or_else(|payload| resume_unwind(payload)));
+            harvest.merge(join.join().unwrap_or_else(|payload| resume_unwind(payload)));
         }
         run
     });
@@ -321,9 +348,19 @@ pub(crate) fn search<S: System>(
     {
         resume_unwind(payload);
     }
+    let short = !matches!(run.ended, Ended::Complete | Ended::Found);
+    if let Some(saver) = saver.as_mut().filter(|_| short)
+        && saver.write(&shared.shards(), || system.noted()).is_err()
+    {
+        run.ended = Ended::Disk;
+    }
+    harvest.merge(shared.harvest().take().unwrap_or_default());
+    harvest.merge(saver.map(Saver::finish).unwrap_or_default());
     let bytes = shared.stored();
     let hunted = *shared.hunted.lock().unwrap_or_else(PoisonError::into_inner);
     let store = Store {
+        keep: options.keep,
+        paths: Paths::default(),
         shards: shared
             .shards
             .into_iter()
@@ -332,7 +369,7 @@ pub(crate) fn search<S: System>(
     };
     let elapsed = limits.began.elapsed();
     (
-        Report::new(store, run, bytes, elapsed, options, done),
+        Report::new(store, run, bytes, elapsed, options, harvest),
         hunted,
     )
 }
@@ -345,34 +382,31 @@ pub(crate) struct Run {
     pub(crate) pieces: Vec<Vec<Piece>>,
 }
 
+impl Run {
+    pub(crate) fn ended(ended: Ended) -> Run {
+        Run {
+            ended,
+            levels: Vec::new(),
+            pieces: Vec::new(),
+        }
+    }
+}
+
 fn levels<S: System>(
     system: &S,
     shared: &Shared,
     worker: &mut Worker<S>,
     limits: &Limits,
     barrier: Option<&Barrier>,
+    (saver, saved): (&mut Option<Saver>, Option<Saved>),
 ) -> Run {
-    let mut run = Run {
-        ended: Ended::Complete,
-        levels: Vec::new(),
-        pieces: Vec::new(),
-    };
+    let mut run = Run::ended(Ended::Complete);
     let mut told = Duration::ZERO;
-    let mut states = 0;
-    let mut buffers = Buffers::default();
-    system.initial(&mut |state| worker.initial(state, &mut buffers));
-    shared
-        .hunted
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .merge(worker.hunted);
-    for (index, shard) in shared.shards.iter().enumerate() {
-        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        for (hash, parent, packed) in buffers.entries(index) {
-            states += u64::from(shard.offer(hash, parent, packed) == Offered::New);
-        }
-    }
-    let mut level_size = states;
+    let mut level_size = match saved {
+        Some(saved) => resume(system, shared, limits.options, saved, &mut run),
+        None => begin(system, shared, worker),
+    };
+    let mut states = run.levels.iter().sum::<u64>() + level_size;
     while level_size > 0 {
         run.levels.push(level_size);
         level_size = 0;
@@ -392,6 +426,20 @@ fn levels<S: System>(
             run.pieces.push(pieces.clone());
         }
         drop(pieces);
+        if let Some(saver) = saver {
+            let harvest = shared.harvest().replace(Harvest::default());
+            let saved = saver.level(
+                limits.options.keep,
+                &run.levels,
+                harvest.unwrap_or_default(),
+                &shared.shards(),
+                || system.noted(),
+            );
+            if saved.is_err() {
+                run.ended = Ended::Disk;
+                return run;
+            }
+        }
         let mut next = 0;
         while next < pieces_used {
             let records = fill(shared, &mut next);
@@ -453,6 +501,48 @@ fn levels<S: System>(
         }
     }
     run
+}
+
+/// Takes in the initial states; says how many there are.
+fn begin<S: System>(system: &S, shared: &Shared, worker: &mut Worker<S>) -> u64 {
+    let mut buffers = Buffers::default();
+    system.initial(&mut |state| worker.initial(state, &mut buffers));
+    shared
+        .hunted
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .merge(worker.hunted);
+    let mut states = 0;
+    for (index, shard) in shared.shards.iter().enumerate() {
+        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        for (hash, parent, packed) in buffers.entries(index) {
+            states += u64::from(shard.offer(hash, parent, packed) == Offered::New);
+        }
+    }
+    states
+}
+
+/// Takes in a search that was saved; says how many states the level has that comes next.
+fn resume<S: System>(
+    system: &S,
+    shared: &Shared,
+    options: &Options,
+    saved: Saved,
+    run: &mut Run,
+) -> u64 {
+    let (mut levels, pieces, noted, harvest) = saved.into_parts();
+    let next = levels.pop().unwrap_or(0);
+    system.note(&noted);
+    shared.level.store(levels.len() as u32, Ordering::Relaxed);
+    shared
+        .transitions
+        .store(harvest.transitions, Ordering::Relaxed);
+    *shared.harvest() = Some(harvest);
+    run.levels = levels;
+    if options.livelock {
+        run.pieces = pieces;
+    }
+    next
 }
 
 /// Cuts the next batch into chunks, from the piece `next` on; says how many records it has.

@@ -35,6 +35,8 @@ pub fn shortest<S: System>(
     let options = Options {
         reductions,
         livelock: false,
+        checkpoints: None,
+        cluster: None,
         ..*options
     };
     let mut limit = (0, 0);

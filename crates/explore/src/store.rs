@@ -1,6 +1,11 @@
 //! All states met, in a fixed number of shards.
 
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
 use crate::hash::hash;
+use crate::options::Keep;
 use crate::record::Record;
 use crate::shard::Shard;
 
@@ -12,7 +17,7 @@ pub(crate) const MOST_BYTES: u64 = (1 << OFFSET) - 1;
 const NONE: u64 = (1 << 40) - 1;
 
 /// Names a stored state of one search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StateId(u64);
 
 impl StateId {
@@ -47,14 +52,25 @@ pub(crate) fn shard_of(hash: u64) -> usize {
     hash as usize % SHARDS
 }
 
-/// The states of a finished search.
+/// The states of a finished search; or, where they lie on several machines, those on the way to what was seen.
 pub(crate) struct Store {
+    pub(crate) keep: Keep,
     pub(crate) shards: Vec<Shard>,
+    pub(crate) paths: Paths,
 }
+
+/// Some states, each with its parent.
+pub(crate) type Paths = HashMap<StateId, (Option<StateId>, Vec<u8>)>;
 
 impl Store {
     pub(crate) fn record(&self, id: StateId) -> Record<'_> {
-        self.shards[id.shard()].record(id.offset())
+        match self.paths.get(&id) {
+            Some((parent, packed)) => Record {
+                parent: *parent,
+                packed,
+            },
+            None => self.shards[id.shard()].record(id.offset()),
+        }
     }
 
     pub(crate) fn find(&self, packed: &[u8]) -> Option<StateId> {
@@ -67,8 +83,11 @@ impl Store {
 
     /// Is this the packed form of the state?
     pub(crate) fn is(&self, id: StateId, packed: &[u8]) -> bool {
-        let hash = hash(packed);
-        shard_of(hash) == id.shard() && self.shards[id.shard()].is(id.offset(), hash, packed)
+        let kept = self.record(id).packed;
+        match self.keep {
+            Keep::States => kept == packed,
+            Keep::Fingerprints => kept == hash(packed).to_le_bytes(),
+        }
     }
 
     /// The slot of a state in the table of its shard.

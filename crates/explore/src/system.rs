@@ -108,6 +108,14 @@ pub trait System: Sync {
     fn effort(&self, _state: &Self::State) -> (u32, u32) {
         (0, 0)
     }
+
+    /// What the system has noted of the search, beside the states: only ever more, whatever the order.
+    fn noted(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Takes in what was [`noted`](System::noted) by the same system in another run, beside its own.
+    fn note(&self, _noted: &[u8]) {}
 }
 
 /// A step's place in Lipton's theory of reduction (R. J. Lipton, "Reduction: a method of proving properties of parallel

@@ -1,6 +1,6 @@
 //! What one worker does with the states that it is given.
 
-use std::ops::Deref;
+use serde::{Deserialize, Serialize};
 
 use crate::buffer::Buffers;
 use crate::expand::Expander;
@@ -8,7 +8,7 @@ use crate::found::{Found, Sighting};
 use crate::hash::hash;
 use crate::options::Reductions;
 use crate::shard::{Piece, Shard};
-use crate::store::{StateId, shard_of};
+use crate::store::StateId;
 use crate::system::System;
 
 /// A search for one state: no successor above the limit is followed.
@@ -56,10 +56,19 @@ pub(crate) struct Worker<'s, S: System> {
 }
 
 /// What a worker brings home.
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Harvest {
     pub(crate) found: Found,
     pub(crate) transitions: u64,
     pub(crate) steps: u64,
+}
+
+impl Harvest {
+    pub(crate) fn merge(&mut self, other: Harvest) {
+        self.found.merge(other.found);
+        self.transitions += other.transitions;
+        self.steps += other.steps;
+    }
 }
 
 impl<'s, S: System> Worker<'s, S> {
@@ -91,35 +100,69 @@ impl<'s, S: System> Worker<'s, S> {
         buffers.sort(start, None);
     }
 
-    /// Expands the states of one piece.
-    pub(crate) fn piece<L>(&mut self, shards: &[L], piece: Piece, depth: u32, buffers: &mut Buffers)
-    where
-        L: Deref<Target = Shard>,
-    {
+    /// Expands the states of one piece. `new` tells whether a state, of which it is given the hash and the packed form, is in no
+    /// level that is complete.
+    pub(crate) fn piece(
+        &mut self,
+        shard: &Shard,
+        piece: Piece,
+        depth: u32,
+        buffers: &mut Buffers,
+        mut new: impl FnMut(u64, &[u8]) -> bool,
+    ) {
         // One state is unpacked over the other.
         let mut at = self.at.take();
-        for (id, packed) in shards[piece.shard].frontier(piece) {
-            match &mut at {
-                Some(state) => self.system.unpack_into(packed, state),
-                None => at = Some(Box::new(self.system.unpack(packed))),
-            }
-            if let Some(state) = &at {
-                self.state(shards, state, id, depth, buffers);
+        for (id, packed) in shard.frontier(piece) {
+            if let Some(state) = self.unpack(&mut at, packed) {
+                self.state(state, id, depth, buffers, &mut new);
             }
         }
         self.at = at;
     }
 
-    fn state<L>(
+    fn unpack<'a>(&self, at: &'a mut Option<Box<S::State>>, packed: &[u8]) -> Option<&'a S::State> {
+        match at {
+            Some(state) => self.system.unpack_into(packed, state),
+            None => *at = Some(Box::new(self.system.unpack(packed))),
+        }
+        at.as_deref()
+    }
+
+    /// Shows, by hash and packed form, every state of which [`piece`](Worker::piece) may ask whether it is new.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn asks(&mut self, shard: &Shard, piece: Piece, mut each: impl FnMut(u64, &[u8])) {
+        let mut at = self.at.take();
+        for (_, bytes) in shard.frontier(piece) {
+            let Some(state) = self.unpack(&mut at, bytes) else {
+                continue;
+            };
+            if self.system.done(state) {
+                continue;
+            }
+            let Worker {
+                system,
+                reductions,
+                packed,
+                expander,
+                ..
+            } = self;
+            expander.asks(state, |state| {
+                packed.clear();
+                pack(*system, *reductions, &mut state.clone(), packed);
+                each(hash(packed), packed);
+            });
+        }
+        self.at = at;
+    }
+
+    fn state(
         &mut self,
-        shards: &[L],
         state: &S::State,
         id: StateId,
         depth: u32,
         buffers: &mut Buffers,
-    ) where
-        L: Deref<Target = Shard>,
-    {
+        new: &mut impl FnMut(u64, &[u8]) -> bool,
+    ) {
         let Worker {
             system,
             reductions,
@@ -154,8 +197,7 @@ impl<'s, S: System> Worker<'s, S> {
         let new = |state: &S::State| {
             packed.clear();
             pack(*system, *reductions, &mut state.clone(), packed);
-            let hash = hash(packed);
-            !shards[shard_of(hash)].settled(hash, packed)
+            new(hash(packed), packed)
         };
         if self.expander.expand(state, flags, new) == 0 {
             self.found.deadlocks.add(id, depth);
@@ -189,11 +231,12 @@ impl<'s, S: System> Worker<'s, S> {
         self.found.flags.keys().fold(0, |all, bit| all | 1 << bit)
     }
 
-    pub(crate) fn finish(self) -> Harvest {
+    /// What it has brought home since the last time.
+    pub(crate) fn harvest(&mut self) -> Harvest {
         Harvest {
-            found: self.found,
-            transitions: self.transitions,
-            steps: self.expander.steps,
+            found: std::mem::take(&mut self.found),
+            transitions: std::mem::take(&mut self.transitions),
+            steps: std::mem::take(&mut self.expander.steps),
         }
     }
 }

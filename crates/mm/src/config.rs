@@ -106,6 +106,13 @@ impl Config {
         }))
     }
 
+    /// Takes these for asked for, too.
+    pub fn consult(&self, features: FeatureSet) {
+        for (word, more) in self.consulted.iter().zip(features.words()) {
+            word.fetch_or(more, Ordering::Relaxed);
+        }
+    }
+
     /// Forgets which features were asked for.
     pub fn forget(&self) {
         for word in &self.consulted {

@@ -36,6 +36,11 @@ impl FeatureSet {
         FeatureSet(words)
     }
 
+    /// The words that [`from_words`](FeatureSet::from_words) makes the set of.
+    pub const fn words(&self) -> [u64; WORDS] {
+        self.0
+    }
+
     /// Whether `feature` is in the set.
     pub const fn contains(&self, feature: Feature) -> bool {
         self.0[feature as usize / 64] & (1 << (feature as usize % 64)) != 0

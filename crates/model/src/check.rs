@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use cowherd_explore::{Ended, Options, Progress, Reductions, Report, explore};
+use cowherd_explore::{
+    Checkpoints, Cluster, Ended, Keep, Options, Progress, Reductions, Report, explore,
+};
 use cowherd_litmus::ast::{Quantifier, Test};
 use cowherd_mm::FeatureSet;
 
@@ -33,6 +35,12 @@ pub struct Search<'a> {
     pub livelock: bool,
     /// Note every step of the mm that was reached.
     pub coverage: bool,
+    /// What is kept of each state; with fingerprints, a *Never* or *Always* has the chance of [`Run::chance`] to be wrong.
+    pub keep: Keep,
+    /// Where the search is saved.
+    pub checkpoints: Option<&'a Checkpoints>,
+    /// The processes that search together with this one.
+    pub cluster: Option<&'a Cluster>,
 }
 
 impl Default for Search<'_> {
@@ -47,6 +55,9 @@ impl Default for Search<'_> {
             progress: None,
             livelock: false,
             coverage: false,
+            keep: Keep::States,
+            checkpoints: None,
+            cluster: None,
         }
     }
 }
@@ -64,7 +75,9 @@ impl<'a> Search<'a> {
             progress: self.progress,
             livelock: self.livelock,
             until: 0,
-            keep: cowherd_explore::Keep::States,
+            keep: self.keep,
+            checkpoints: self.checkpoints,
+            cluster: self.cluster,
         }
     }
 }
@@ -136,6 +149,8 @@ pub struct Run {
     pub levels: Vec<u64>,
     /// Bytes for the states, all told.
     pub bytes: usize,
+    /// The chance that some state was taken for another, and so something missed; 0 where states are kept whole.
+    pub chance: f64,
     /// How long it took.
     pub elapsed: Duration,
     /// The features that the run asked for. Kernels that agree on them have the same run.
@@ -202,6 +217,7 @@ pub fn judge(test: &Test, program: &Program, report: &Report, search: &Search) -
         transitions: report.transitions,
         levels: report.levels.clone(),
         bytes: report.bytes,
+        chance: report.chance(),
         elapsed: report.elapsed,
         consulted,
         had: consulted.intersection(*program.cfg.features()),

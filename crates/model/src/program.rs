@@ -74,6 +74,18 @@ impl Taken {
         }
     }
 
+    /// The set, as words of bits.
+    pub(crate) fn words(&self) -> [u64; 8] {
+        std::array::from_fn(|word| self.0[word].load(Ordering::Relaxed))
+    }
+
+    /// Adds all of a set.
+    pub(crate) fn add(&self, words: [u64; 8]) {
+        for (word, more) in self.0.iter().zip(words) {
+            word.fetch_or(more, Ordering::Relaxed);
+        }
+    }
+
     /// The path and the name of each.
     pub fn names(&self) -> BTreeSet<(&'static str, &'static str)> {
         let taken = |n: usize| self.0[n / 64].load(Ordering::Relaxed) >> (n % 64) & 1 == 1;

@@ -474,6 +474,21 @@ impl System for Program {
         }
         effort
     }
+
+    /// Which features were asked for and which steps taken.
+    fn noted(&self) -> Vec<u8> {
+        let (features, steps) = (self.cfg.consulted().words(), self.taken.words());
+        let words = features.into_iter().chain(steps);
+        words.flat_map(u64::to_le_bytes).collect()
+    }
+
+    fn note(&self, noted: &[u8]) {
+        let mut words = noted.as_chunks().0.iter().copied().map(u64::from_le_bytes);
+        let mut next = || words.next().unwrap_or(0);
+        let features = std::array::from_fn(|_| next());
+        self.cfg.consult(FeatureSet::from_words(features));
+        self.taken.add(std::array::from_fn(|_| next()));
+    }
 }
 
 impl Program {

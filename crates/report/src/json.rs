@@ -79,7 +79,7 @@ pub struct ResultJson {
 /// A search.
 #[derive(Debug, Serialize)]
 pub struct RunJson {
-    /// `complete`, `states`, `memory`, `time`, `stopped`.
+    /// `complete`, `states`, `memory`, `time`, `stopped`, `disk`, `lost`.
     pub ended: &'static str,
     /// Distinct states.
     pub states: u64,
@@ -89,6 +89,9 @@ pub struct RunJson {
     pub levels: Vec<u64>,
     /// Bytes for the states.
     pub bytes: usize,
+    /// The chance that some state was taken for another, where only fingerprints were kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
     /// Wall time of the search. Kernels that share a run show the same.
     pub seconds: f64,
     /// Final states in which the proposition holds.
@@ -176,11 +179,14 @@ fn search(row: &Row, run: &Run) -> RunJson {
             Ended::Time => "time",
             Ended::Stopped => "stopped",
             Ended::Found => "found",
+            Ended::Disk => "disk",
+            Ended::Lost => "lost",
         },
         states: run.states,
         transitions: run.transitions,
         levels: run.levels.clone(),
         bytes: run.bytes,
+        chance: (run.chance > 0.0).then_some(run.chance),
         seconds: run.elapsed.as_secs_f64(),
         positive,
         negative,

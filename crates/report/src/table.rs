@@ -111,6 +111,9 @@ fn remarks(row: &Row, run: &Run) -> String {
     if run.ended != Ended::Complete {
         remarks.push(paint(WARN, ended(run)));
     }
+    if run.chance > 0.0 {
+        remarks.push(paint(WARN, missed(run.chance)));
+    }
     let documented = run.alarms & spec::hazard_bits(None);
     for (bits, style) in [(run.alarms & !documented, BAD), (documented, DIM)] {
         if bits != 0 {
@@ -144,6 +147,11 @@ pub fn ended(run: &Run) -> String {
     )
 }
 
+/// What fingerprints may have hidden.
+pub fn missed(chance: f64) -> String {
+    format!("by fingerprints: states missed with a chance below {chance:.0e}")
+}
+
 /// What ended a search.
 pub fn ended_because(ended: Ended) -> &'static str {
     match ended {
@@ -153,6 +161,8 @@ pub fn ended_because(ended: Ended) -> &'static str {
         Ended::Time => "--timeout",
         Ended::Stopped => "interrupted",
         Ended::Found => "ended by what was found",
+        Ended::Disk => "it could not be saved",
+        Ended::Lost => "a process of the cluster has died",
     }
 }
 

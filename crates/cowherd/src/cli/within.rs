@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use cowherd_litmus::ast::Kind;
 
-use super::{From, Search, kind};
+use super::{From, Large, Search, kind};
 
 /// Does any program within a bound break what anonymous memory promises?
 ///
@@ -23,6 +23,9 @@ Examples:
       Every minimal program that breaks v5.10, not only the shortest.
   cowherd verify -k v6.12 --kind lost-write,leak,zeroed
       Passes over everything else that may be broken.
+  cowherd verify -k v6.12 --processes 2 --calls 5 --checkpoint saved
+  cowherd verify -k v6.12 --processes 2 --calls 5 --resume saved
+      Saves the search as it goes; goes on after Ctrl-C, a limit, or the end of the machine.
 
 Exit codes: 0 there is none; 1 there is one; 3 the search was cut short, or took calls for atomic.")]
 pub struct Verify {
@@ -35,7 +38,7 @@ pub struct Verify {
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub kind: Vec<Kind>,
     /// Find all minimal programs: those that no longer break anything without any one of their calls.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["Large", "Processes"])]
     pub all: bool,
     /// How finely calls interleave. Calls taken for atomic find candidates fast, and never show that there is none.
     #[arg(
@@ -50,6 +53,8 @@ pub struct Verify {
     pub write: Option<PathBuf>,
     #[command(flatten)]
     pub search: Search,
+    #[command(flatten)]
+    pub large: Large,
 }
 
 /// How finely calls interleave.

@@ -1,5 +1,6 @@
 //! `cowherd check`
 
+use cowherd_explore::About;
 use cowherd_model::kernels::{Kernels, Profile};
 use cowherd_report::table::{self, Levels};
 use cowherd_report::{Checked, Standing, herd, json, junit, matrix};
@@ -10,6 +11,7 @@ use crate::commands::graph;
 use crate::coverage;
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Loaded};
+use crate::large;
 use crate::terminal;
 
 /// Tests of one run that still get a table each; more get a line each.
@@ -40,11 +42,20 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     };
     let jobs: Vec<Job> = tests.iter().map(job).collect();
     let many = tests.len() > FEW;
-    let extras = Extras {
+    let mut extras = Extras {
         livelock: args.livelock,
         coverage: many && args.tests.is_empty() || jobs.iter().all(|job| job.profiles.len() == 1),
+        keep: args.large.keep(),
+        ..Extras::default()
     };
+    let workers = batch::workers(&args.search);
+    let checkpoints = args.large.checkpoints(|| about(&jobs, args, extras))?;
+    let cluster = args.large.cluster(workers, || about(&jobs, args, extras))?;
+    extras.checkpoints = checkpoints.as_ref();
+    extras.cluster = cluster.as_ref();
     let checked = batch::run(&jobs, &args.search, extras);
+    large::tell(extras.checkpoints);
+    large::lost(extras.cluster);
     let whole = args.tests.is_empty() && named && !terminal::stopped();
     match args.format {
         Format::Text if many => {
@@ -73,6 +84,21 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
         }
     }
     Ok(exit(&checked))
+}
+
+/// What the search is about, if there is but one.
+fn about(jobs: &[Job], args: &Check, extras: Extras) -> Result<About, Failure> {
+    let single = |job: &&Job| job.profiles.len() == 1;
+    let ([job], Some(_)) = (jobs, jobs.first().filter(single)) else {
+        return Err(Failure::Input(
+            "only a single search can be saved, or shared out: name one test and one kernel".into(),
+        ));
+    };
+    let search = batch::search(&args.search, 1, extras);
+    let mut about = large::about("check", &job.profiles[0], &search.options())?;
+    about.line("test", &job.test.test.name);
+    about.hashed("text of the test", job.test.text.as_bytes());
+    Ok(about)
 }
 
 /// Those of the command line or the matrix, and (unless the command line names some) those that the test's `Result:` lines name.

@@ -10,7 +10,7 @@ use cowherd_model::kernels::Profile;
 use cowherd_model::program::Program;
 use cowherd_model::spec;
 use cowherd_report::style::{BAD, BOLD, GOOD, WARN, paint};
-use cowherd_report::table::ended_because;
+use cowherd_report::table::{ended_because, missed};
 use cowherd_report::witness::story::story;
 
 use crate::batch::{self, Extras};
@@ -20,6 +20,7 @@ use crate::commands::explain::Finder;
 use crate::exit::{Exit, Failure};
 use crate::find::Goal;
 use crate::input;
+use crate::large;
 use crate::terminal::{self, Meter};
 
 pub fn run(args: &Verify) -> Result<Exit, Failure> {
@@ -35,23 +36,37 @@ pub fn run(args: &Verify) -> Result<Exit, Failure> {
         bound.grain = general::Grain::Call;
     }
     terminal::catch_interrupts();
-    terminal::print(&format!(
-        "{}: {}",
-        paint(BOLD, &profile.name),
-        bounds::told(&bound)
-    ))?;
     let meter = Meter::new(1);
     let what = format!("verifying {}", profile.name);
     let progress = |p: &_| meter.searching(&what, p);
     let search = batch::search(
         &args.search,
         batch::workers(&args.search),
-        Extras::default(),
+        Extras {
+            keep: args.large.keep(),
+            ..Extras::default()
+        },
     );
+    let about = || {
+        let mut about = large::about("verify", &profile, &search.options())?;
+        about.line("bound", bounds::told(&bound).trim().replace('\n', "; "));
+        about.line("grain", format_args!("{:?}", bound.grain));
+        about.line("promises", bound.counts);
+        Ok(about)
+    };
+    let checkpoints = args.large.checkpoints(about)?;
+    let cluster = args.large.cluster(batch::workers(&args.search), about)?;
     let options = Options {
         progress: Some(&progress),
+        checkpoints: checkpoints.as_ref(),
+        cluster: cluster.as_ref(),
         ..search.options()
     };
+    terminal::print(&format!(
+        "{}: {}",
+        paint(BOLD, &profile.name),
+        bounds::told(&bound)
+    ))?;
     let verifying = Verifying {
         args,
         bound,
@@ -76,6 +91,8 @@ impl Verifying<'_> {
     fn shortest(&self) -> Result<Exit, Failure> {
         let mut error = Ok(());
         let mut told = |bound: &Bound, searched: &Searched| {
+            large::tell(self.options.checkpoints);
+            large::lost(self.options.cluster);
             let line = searched_line(bound, searched);
             error = std::mem::replace(&mut error, Ok(())).and_then(|()| terminal::print(&line));
         };
@@ -111,6 +128,10 @@ impl Verifying<'_> {
                 self.profile.name,
                 bounds::left_out(&self.bound)
             ))?;
+            let chance = last.report.chance();
+            if chance > 0.0 {
+                terminal::print(&format!("{}\n", missed(chance)))?;
+            }
             return Ok(Exit::Fine);
         }
         let why = if atomic && last.clean() {

@@ -17,7 +17,7 @@ fn catches_interrupts(child: &Child) -> bool {
 }
 
 /// Has it searched for a while? (The fields of /proc/pid/stat behind the name; the twelfth is the CPU time, in hundredths.)
-fn searches(child: &Child) -> bool {
+pub fn searches(child: &Child) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
     let fields = stat.rsplit(')').next().unwrap();
     let ticks: u32 = fields.split_whitespace().nth(11).unwrap().parse().unwrap();

@@ -1,6 +1,9 @@
 //! The program as a user runs it: what it writes, and its exit codes. Nothing here depends on how long something takes, nor on
 //! how many states a search has.
 
+mod checkpoint;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod corpus;
 mod exit_codes;
 mod explain;
