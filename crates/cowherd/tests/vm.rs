@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use cowherd_probe::frame::{Hello, Message, encode};
-use cowherd_probe::live::TestResult;
+use cowherd_probe::live::{Machine, TestResult};
 
 /// Boot n writes what is in the files `n.console` and `n.line`, runs `n.then`, if there is one, and ends.
 const SCRIPT: &str = r#"#!/bin/sh
@@ -97,6 +97,7 @@ fn line(messages: &[Message]) -> Vec<u8> {
     let hello = Message::Hello(Hello {
         release: "6.1.0-50-cloud-amd64".into(),
         version: "#1 SMP Debian 6.1.176-1 (2026-11-16)".into(),
+        machine: Machine::default(),
     });
     let all = std::iter::once(&hello).chain(messages).enumerate();
     all.flat_map(|(n, message)| encode(n as u32, message).into_bytes())

@@ -108,6 +108,9 @@ pub struct Judged {
     pub forbidden: Vec<Forbidden>,
     /// Runs that came to too many states to be followed.
     pub unfollowed: u32,
+    /// The steps that the model may have taken in the turns that were taken.
+    #[serde(skip)]
+    pub steps: Steps,
 }
 
 /// Steps of the mm: a path, and the step's name.
@@ -115,16 +118,6 @@ pub type Steps = BTreeSet<(&'static str, &'static str)>;
 
 /// Holds a result against the model of a kernel.
 pub fn judge(result: &TestResult, profile: &Profile, options: &Options) -> Judged {
-    judge_reaching(result, profile, options, None)
-}
-
-/// The same, and notes the steps that the model may have taken in the turns that were taken.
-pub fn judge_reaching(
-    result: &TestResult,
-    profile: &Profile,
-    options: &Options,
-    reached: Option<&mut Steps>,
-) -> Judged {
     let mut judged = Judged {
         name: result.name.clone(),
         verdict: Verdict::Skipped,
@@ -140,6 +133,7 @@ pub fn judge_reaching(
         no_result: result.no_result.clone(),
         forbidden: Vec::new(),
         unfollowed: 0,
+        steps: Steps::new(),
     };
     if result.skipped.is_some() {
         return judged;
@@ -191,9 +185,7 @@ pub fn judge_reaching(
         };
         note(tracker.text(&trace.outcome), *times, satisfies);
     }
-    if let Some(reached) = reached {
-        reached.extend(predictor.program.taken.names());
-    }
+    judged.steps = predictor.program.taken.names().into_iter().collect();
     // Where nothing is asked, the model need not be searched.
     let asks = test.condition.prop != Prop::True;
     let run = asks.then(|| model(&test, profile)).flatten();

@@ -10,7 +10,7 @@ use super::uffd::Uffd;
 use super::uring::Ring;
 
 /// What is there.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// `uname -r`.
     pub release: String,
