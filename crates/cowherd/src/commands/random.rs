@@ -1,6 +1,6 @@
 //! `--random`, of `cowherd probe` and `cowherd vm`: random programs, and the smallest that the model forbids.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use cowherd_litmus::ast::Test;
 use cowherd_mm::Task;
@@ -8,7 +8,7 @@ use cowherd_model::kernels::Profile;
 use cowherd_probe::live::judge::{Judged, Steps, Verdict};
 use cowherd_probe::live::machine::Machine;
 use cowherd_probe::live::plan::plan;
-use cowherd_probe::live::random::{Generator, Palette, Program};
+use cowherd_probe::live::random::{Palette, Program};
 use cowherd_probe::live::{Options, ktap};
 use cowherd_probe::vm::held::Tested;
 
@@ -108,10 +108,17 @@ fn summary(all: &[Tested], profile: &Profile) -> String {
         text.push_str(&format!("\n    {times} without a result: {why}"));
     }
     text.push_str(&format!(
-        "\n{} of {} steps of the model may have been taken\n",
+        "\n{} of {} steps of the model may have been taken; not taken:\n",
         steps.len(),
         Task::steps().count(),
     ));
+    let mut paths: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (path, step) in Task::steps().filter(|step| !steps.contains(step)) {
+        paths.entry(path).or_default().push(step);
+    }
+    for (path, steps) in paths {
+        text.push_str(&format!("    {path}: {}\n", steps.join(", ")));
+    }
     text
 }
 
@@ -125,7 +132,7 @@ impl Ground<'_> {
             if tests.len() as u64 == programs {
                 break;
             }
-            let program = Generator::program(seed, n, palette);
+            let program = Program::draw(seed, n, palette);
             if let Some(test) = self.test(&program) {
                 drawn.insert(test.name.clone(), program);
                 tests.push(test);

@@ -17,6 +17,10 @@ use super::sys::{self, PAGE, result};
 use super::uring::{Ring, Way};
 use super::world::{self, Me, World, address};
 
+/// How often somebody looks who waits for what no system call waits for. So seldom that he is found asleep, and more often than it takes to
+/// count as waiting.
+const POLL: Duration = Duration::from_millis(3);
+
 /// MADV_COLD and what follows, where libc is older than they are.
 pub fn advice(advice: Advice) -> i32 {
     match advice {
@@ -179,8 +183,14 @@ impl Me<'_> {
         std::process::id() as i32
     }
 
+    /// A process; one that a fork has yet to make is waited for.
     fn pid(&self, process: ProcessId) -> i32 {
-        self.world.board.get().pids[process.index()].load(Ordering::SeqCst)
+        loop {
+            match self.world.board.get().pids[process.index()].load(Ordering::SeqCst) {
+                0 => std::thread::sleep(POLL),
+                pid => return pid,
+            }
+        }
     }
 
     /// Address and length of the memory end of a transfer.
@@ -216,11 +226,11 @@ impl Me<'_> {
         self.world.serve(thread)
     }
 
-    /// Until the process's memory is gone: a zombie has none.
+    /// Until the process's memory is gone.
     fn waitpid(&self, process: ProcessId) -> io::Result<()> {
         let pid = self.pid(process);
-        while pid == 0 || !matches!(look::state(pid, pid), None | Some('Z')) {
-            std::thread::sleep(Duration::from_micros(200));
+        while look::has_memory(pid) {
+            std::thread::sleep(POLL);
         }
         Ok(())
     }

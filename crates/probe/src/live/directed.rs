@@ -509,7 +509,7 @@ impl<'a> Run<'a> {
     /// A process that is there; one that has ended is not.
     pub(super) fn pid(&self, process: usize) -> Option<i32> {
         let pid = self.world.board.get().pids[process].load(Ordering::SeqCst);
-        (pid != 0 && !matches!(look::state(pid, pid), None | Some('Z' | 'X'))).then_some(pid)
+        (pid != 0 && look::has_memory(pid)).then_some(pid)
     }
 
     /// What is at a variable of a process; none: nothing is mapped there.

@@ -92,6 +92,12 @@ pub fn state(pid: i32, tid: i32) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
+/// Has a process memory? One that ends loses it before it closes its files, and to close one that FUSE has may take until a transfer completes.
+pub fn has_memory(pid: i32) -> bool {
+    let pages = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    !pages.is_empty() && !pages.starts_with("0 ")
+}
+
 /// Reads a byte of a process. None: it cannot be read.
 pub fn byte(pid: i32, address: usize) -> Option<u8> {
     let memory = File::open(format!("/proc/{pid}/mem")).ok()?;

@@ -143,7 +143,7 @@ impl Runner {
             if let Some(swap) = plan.swap
                 && self.machine.own_swap.contains(&swap)
             {
-                system::swap_on(swap).map_err(|e| because("a swap area", e))?;
+                system::swap_on(swap, &self.folder).map_err(|e| because("a swap area", e))?;
             }
             tries += 1;
             match Run::prepare(plan, predictor, &self.fuses, delays).and_then(&go) {
