@@ -12,7 +12,7 @@ use cowherd_mm::*;
 
 use crate::calls::{First, enters};
 use crate::driver::split;
-use crate::program::{Op, Program, Stmt};
+use crate::program::{Op, Program, Source, Stmt};
 use crate::spec::{Alarm, Alarms};
 use crate::state::{State, Val};
 
@@ -194,6 +194,19 @@ impl Program {
                 | Op::ReadPipe { .. }
                 | Op::Remote { store: None, .. }
         );
+        // What a system call copies for its caller is no access of his: a fault ends the call, not him.
+        let buffered = matches!(
+            stmt.op,
+            Op::LoadToFile { .. }
+                | Op::Store {
+                    value: Source::File(..),
+                    ..
+                }
+        );
+        let result = result.map_err(|errno| match errno {
+            Errno::Segv if buffered => Errno::Efault,
+            errno => errno,
+        });
         match result {
             Err(Errno::Segv) => state.killed |= 1 << task,
             Err(errno) => {

@@ -212,6 +212,8 @@ impl Me<'_> {
             }
             return Ok(());
         }
+        // userfaultfd is for the memory that it was made in.
+        world::forget_uffd();
         let shared = self.world.board.get();
         shared.pids[child.index()].store(self.own_pid(), Ordering::SeqCst);
         for (t, other) in self.world.test.threads.iter().enumerate() {
@@ -440,13 +442,23 @@ impl Me<'_> {
     }
 
     fn mem_write(&self, to: AddressCell, value: u8) -> io::Result<()> {
+        self.reachable(to)?;
         let file = std::fs::OpenOptions::new()
             .write(true)
             .open(format!("/proc/{}/mem", self.pid(to.process)))?;
         std::os::unix::fs::FileExt::write_all_at(&file, &[value], cell(to.page, to.cell) as u64)
     }
 
+    /// A process that is gone has no memory to reach: ESRCH, or nothing read, as the call and the release have it; EFAULT in the model.
+    fn reachable(&self, at: AddressCell) -> io::Result<()> {
+        match look::has_memory(self.pid(at.process)) {
+            true => Ok(()),
+            false => Err(io::Error::from_raw_os_error(libc::EFAULT)),
+        }
+    }
+
     fn mem_read(&self, from: AddressCell) -> io::Result<u8> {
+        self.reachable(from)?;
         let file = std::fs::File::open(format!("/proc/{}/mem", self.pid(from.process)))?;
         let mut byte = [0];
         std::os::unix::fs::FileExt::read_exact_at(
@@ -458,6 +470,7 @@ impl Me<'_> {
     }
 
     fn process_vm(&self, at: AddressCell, byte: &mut u8, way: Way) -> io::Result<()> {
+        self.reachable(at)?;
         let local = libc::iovec {
             iov_base: std::ptr::from_mut(byte).cast(),
             iov_len: 1,

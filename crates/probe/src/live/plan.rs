@@ -65,6 +65,12 @@ fn files(plan: &mut Plan, machine: &Machine) -> Result<(), String> {
                 test.files[n].name
             ));
         }
+        if mapped && is_written(test, n) {
+            return Err(format!(
+                "{} is mapped, and written through the page cache: the model keeps the two apart",
+                test.files[n].name
+            ));
+        }
         if direct && !machine.fuse {
             return Err(
                 "FUSE (as root, /dev/fuse): nothing else can hold a direct transfer".into(),
@@ -87,6 +93,14 @@ fn is_mapped(test: &Test, file: usize) -> bool {
     test.pages
         .iter()
         .any(|p| matches!(p.contents, Contents::File { file: f, .. } if f.index() == file))
+}
+
+/// Is there a buffered write to the file?
+fn is_written(test: &Test, n: usize) -> bool {
+    let mut stmts = test.threads.iter().flat_map(|t| &t.stmts);
+    stmts.any(|s| {
+        matches!(&s.call, Call::Pwrite { file, mode: Mode::Buffered, .. } if file.file.index() == n)
+    })
 }
 
 /// Is there direct, is there buffered I/O on the file?

@@ -43,7 +43,8 @@ enum Theme {
 /// A handle that is still to be ended.
 enum Open {
     Transfer(u8),
-    Holder(u8),
+    /// And whether it may write.
+    Holder(u8, bool),
     Buffer(u8),
 }
 
@@ -61,6 +62,8 @@ struct Generator {
     pages: u64,
     /// There was an mremap.
     moved: bool,
+    /// The process whose statements are drawn.
+    here: char,
     /// Processes that there are, the first ones from the start.
     processes: Vec<char>,
 }
@@ -84,6 +87,7 @@ pub fn program(seed: u64, n: u64, palette: Palette) -> Program {
         piped: 0,
         pages: 0,
         moved: false,
+        here: 'A',
         processes: vec!['A'],
     };
     g.theme = g.theme();
@@ -113,6 +117,7 @@ pub fn program(seed: u64, n: u64, palette: Palette) -> Program {
     let share = threads.len() as u64;
     for (done, thread) in (1..).zip(&mut threads) {
         g.most = all * done / share;
+        g.here = if thread.head.ends_with('B') { 'B' } else { 'A' };
         g.block(&mut thread.body, 0);
     }
     Program {
@@ -158,6 +163,7 @@ impl Generator {
         }
         if self.theme == Theme::Private {
             all.push("file s = { 5, 6 }".into());
+            all.push("file t = { 9, 10 }".into());
         }
         for page in 0..self.pages {
             all.push(self.page(page));
@@ -209,6 +215,10 @@ impl Generator {
         if let Some(own) = own {
             return own;
         }
+        // Between the cells of an untouched page there are zeroes, and of another one there are not: no two of them are equal.
+        if self.theme == Theme::Ksm {
+            return values;
+        }
         match self.below(12) {
             0 => format!("anon {name}[2]"),
             1 => format!("anon {name}[2] zero"),
@@ -229,6 +239,7 @@ impl Generator {
             Theme::Ksm => some(1 + self.below(3), "ksm(x, y)"),
             Theme::Swapoff => some(1, "swapoff()"),
             Theme::Tracked => some(self.below(2), "clear_refs(A)"),
+            Theme::Private => Vec::new(),
             _ => match self.below(6) {
                 0 if self.palette.swap => some(1, &format!("madvise(A:{x}, MADV_PAGEOUT)")),
                 1 => some(1, "lru_add_drain()"),
@@ -251,7 +262,9 @@ impl Generator {
                 self.processes.push(child);
                 self.calls += 1;
                 let mut block = Vec::new();
+                let parent = std::mem::replace(&mut self.here, child);
                 self.block(&mut block, depth + 1);
+                self.here = parent;
                 let ends = self.below(2) == 0;
                 if ends {
                     block.push(Line::Call("exit()".into()));
@@ -293,6 +306,8 @@ impl Generator {
         let call = |text: &str| Some(text.to_string());
         match (self.theme, pick) {
             (Theme::Plain | Theme::Swapoff, _) => None,
+            // userfaultfd is the parent's.
+            (Theme::Protect | Theme::Missing | Theme::UffdMove, _) if self.here != 'A' => None,
             (Theme::Ksm, 0) => Some(format!("madvise({other}, MADV_UNMERGEABLE)")),
             (Theme::Ksm, 1) => Some(format!("madvise({other}, MADV_MERGEABLE)")),
             (Theme::Ksm, 2) => Some(format!("{other}[1] = 0")),
@@ -314,8 +329,8 @@ impl Generator {
             (Theme::UffdMove, _) => call("madvise(y, MADV_DONTNEED)"),
             (Theme::Migrate, _) => Some(format!("move_pages({other})")),
             (Theme::Private, 0) => Some(format!("mem_write(A:x[{cell}], {value})")),
-            (Theme::Private, 1) => Some(format!("pread(s[{cell}], {other}[{cell}])")),
-            (Theme::Private, 2) => Some(format!("pwrite(s[{cell}], {other}[{cell}])")),
+            (Theme::Private, 1) => Some(format!("pread(t[{cell}], {other}[{cell}])")),
+            (Theme::Private, 2) => Some(format!("pwrite(t[{cell}], {other}[{cell}])")),
             (Theme::Private, _) => call("madvise(x, MADV_DONTNEED)"),
             (Theme::Fixed, 0) if self.holders < 2 => {
                 self.holders += 1;
@@ -368,6 +383,8 @@ impl Generator {
     fn call(&mut self, open: &mut Vec<Open>) -> Option<String> {
         let at = self.below(self.pages);
         let x = NAMES[at as usize];
+        // Reclaim of a file's pages is not modelled.
+        let of_file = self.theme == Theme::Private && at == 0;
         let (cell, value) = (self.below(2), 1 + self.below(9));
         let a = self.process();
         let advice = |advice: &str| Some(format!("madvise({x}, MADV_{advice})"));
@@ -376,7 +393,7 @@ impl Generator {
         match self.below(38) {
             0..=4 => self.register().map(|r| format!("r{r} = {x}[{cell}]")),
             5..=9 => Some(format!("{x}[{cell}] = {value}")),
-            10..=13 if self.palette.swap => advice("PAGEOUT"),
+            10..=13 if self.palette.swap && !of_file => advice("PAGEOUT"),
             14 => advice("DONTNEED"),
             15 => advice("FREE"),
             16 => advice("COLD"),
@@ -415,24 +432,24 @@ impl Generator {
                 self.holders += 1;
                 self.handles += 1;
                 let n = self.handles;
-                open.push(Open::Holder(n));
-                match self.below(2) {
-                    0 if self.palette.io_uring => {
-                        Some(format!("h{n} = pin({x}, FOLL_WRITE, FOLL_LONGTERM)"))
-                    }
-                    _ => Some(format!("h{n} = get({x})")),
-                }
+                let pins = self.palette.io_uring && self.below(2) == 0;
+                open.push(Open::Holder(n, pins));
+                Some(match pins {
+                    true => format!("h{n} = pin({x}, FOLL_WRITE, FOLL_LONGTERM)"),
+                    false => format!("h{n} = get({x})"),
+                })
             }
             29 => {
-                let held = open.iter().find_map(|o| match o {
-                    Open::Holder(n) => Some(*n),
+                let (held, writes) = open.iter().find_map(|o| match o {
+                    Open::Holder(n, writes) => Some((*n, *writes)),
                     _ => None,
                 })?;
                 match self.below(3) {
                     0 => self.register().map(|r| format!("r{r} = h{held}[{cell}]")),
-                    1 => Some(format!("h{held}[{cell}] = {value}")),
+                    1 if writes => Some(format!("h{held}[{cell}] = {value}")),
+                    1 => None,
                     _ => {
-                        open.retain(|o| !matches!(o, Open::Holder(n) if *n == held));
+                        open.retain(|o| !matches!(o, Open::Holder(n, _) if *n == held));
                         Some(format!("release(h{held})"))
                     }
                 }
@@ -447,7 +464,7 @@ impl Generator {
                 _ => self.register().map(|r| format!("r{r} = pagemap({x})")),
             },
             34 => Some("lru_add_drain()".into()),
-            35 if self.palette.swap => {
+            35 if self.palette.swap && !of_file => {
                 let advice = one_of(self, &["PAGEOUT", "COLD", "WILLNEED"]);
                 Some(format!("process_madvise({a}:{x}, MADV_{advice})"))
             }
