@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use super::directed::Trace;
 use super::runner::LIMIT;
-use super::{Options, TestResult};
+use super::{Options, TestResult, why};
 
+/// Forbidden runs of a test that are explained.
+const EXPLAINED: usize = 3;
 /// States of the search over every interleaving at most.
 const SEARCH: u64 = 400_000;
 /// States of all beliefs of one order at most, where nothing seen cuts them down.
@@ -73,6 +75,8 @@ pub struct Forbidden {
     pub seen: String,
     /// What the model allows there.
     pub allowed: Vec<String>,
+    /// Why not the other: what the model does in the last turn, and which of its rules forbids what was seen.
+    pub why: Vec<String>,
     /// How often.
     pub times: u32,
 }
@@ -175,6 +179,9 @@ pub fn judge(result: &TestResult, profile: &Profile, options: &Options) -> Judge
             Ok(Ok(satisfies)) => satisfies,
             Ok(Err(mut forbidden)) => {
                 forbidden.times = *times;
+                if judged.forbidden.len() < EXPLAINED {
+                    forbidden.why = why::not(&test, profile, &predictor, trace);
+                }
                 judged.forbidden.push(forbidden);
                 None
             }
@@ -207,6 +214,7 @@ pub fn judge(result: &TestResult, profile: &Profile, options: &Options) -> Judge
                             .take(8)
                             .map(|o| program.outcome_names(o).join("; "))
                             .collect(),
+                        why: Vec::new(),
                         times: *times,
                     });
                 }
@@ -343,7 +351,7 @@ fn whole(
 }
 
 /// Follows traces, and remembers how far beginnings led.
-struct Tracker<'p> {
+pub(super) struct Tracker<'p> {
     predictor: &'p Predictor,
     test: &'p Test,
     /// Observables that are shown: those of the condition, and registers.
@@ -352,7 +360,7 @@ struct Tracker<'p> {
 }
 
 impl<'p> Tracker<'p> {
-    fn new(predictor: &'p Predictor, test: &'p Test) -> Tracker<'p> {
+    pub(super) fn new(predictor: &'p Predictor, test: &'p Test) -> Tracker<'p> {
         let program = &predictor.program;
         let mut asked = BTreeSet::new();
         test.condition.prop.atoms(&mut |atom| {
@@ -370,7 +378,10 @@ impl<'p> Tracker<'p> {
     }
 
     /// Does the model allow a trace? If so: does the proposition hold in its end, where that can be told?
-    fn follow(&mut self, trace: &Trace) -> Result<Result<Option<bool>, Forbidden>, TooMany> {
+    pub(super) fn follow(
+        &mut self,
+        trace: &Trace,
+    ) -> Result<Result<Option<bool>, Forbidden>, TooMany> {
         let p = self.predictor;
         let mut belief = p.start();
         for n in 0..trace.turns.len() {
@@ -420,6 +431,7 @@ impl<'p> Tracker<'p> {
             turns: told(self.predictor, turns),
             seen,
             allowed: allowed.into_iter().collect(),
+            why: Vec::new(),
             times: 1,
         }
     }

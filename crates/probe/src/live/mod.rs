@@ -24,6 +24,7 @@ pub mod system;
 pub mod uffd;
 pub mod undo;
 pub mod uring;
+mod why;
 pub mod world;
 
 use serde::{Deserialize, Serialize};
