@@ -9,10 +9,11 @@ use cowherd_litmus::ast::{Prop, Test};
 use cowherd_model::check::{self, Search, check};
 use cowherd_model::kernels::Profile;
 use cowherd_model::observe::Observable;
-use cowherd_model::predict::{Belief, Predictor, TooMany, Turn, View, orders};
+use cowherd_model::predict::{Belief, Predictor, TooMany, Turn, View};
 use cowherd_model::program::JUNK;
 use serde::{Deserialize, Serialize};
 
+use super::chosen::{Chosen, choose};
 use super::directed::Trace;
 use super::runner::LIMIT;
 use super::{Options, TestResult, why};
@@ -275,9 +276,10 @@ fn conclude(
 
 /// Why an outcome that the model allows was not seen: does any order of whole calls show it?
 fn why_not_seen(test: &Test, predictor: &Predictor, options: &Options) -> &'static str {
-    match at_call_grain(test, predictor, options) {
+    let chosen = choose(test, predictor, options);
+    match at_call_grain(test, predictor, &chosen) {
         Ok(true) => "allowed at the grain of calls, by a choice that the kernel did not take",
-        Ok(false) if orders(predictor, options.orders, options.seed).sampled => {
+        Ok(false) if chosen.sampled && chosen.shows != Some(false) => {
             "not in the orders that were tried, at the grain of calls"
         }
         Ok(false) => "needs an interleaving inside a call",
@@ -286,16 +288,12 @@ fn why_not_seen(test: &Test, predictor: &Predictor, options: &Options) -> &'stat
 }
 
 /// May any of the orders, call by call, end so that the proposition holds?
-pub fn at_call_grain(
-    test: &Test,
-    predictor: &Predictor,
-    options: &Options,
-) -> Result<bool, TooMany> {
+fn at_call_grain(test: &Test, predictor: &Predictor, chosen: &Chosen) -> Result<bool, TooMany> {
     let mut stack: Vec<(Turn, Belief)> = Vec::new();
-    for order in orders(predictor, options.orders, options.seed).orders {
+    for order in &chosen.orders {
         let common = stack
             .iter()
-            .zip(&order)
+            .zip(order)
             .take_while(|((turn, _), o)| turn == *o)
             .count();
         stack.truncate(common);

@@ -5,6 +5,7 @@
 //! a question for whoever has it ([`judge`]): results are data and may come from another machine.
 
 pub mod call;
+mod chosen;
 pub mod directed;
 pub mod fuse;
 pub mod judge;

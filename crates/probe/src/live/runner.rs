@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use cowherd_litmus::ast::Test;
 use cowherd_model::kernels::Kernels;
-use cowherd_model::predict::{Predictor, orders};
+use cowherd_model::predict::Predictor;
 
+use super::chosen::choose;
 use super::directed::{NoResult, Run};
 use super::fuse;
 use super::machine::Machine;
@@ -93,7 +94,7 @@ impl Runner {
             self.fuses
                 .push(fuse::File::mount(&folder).map_err(|e| because("FUSE", e))?);
         }
-        let orders = orders(predictor, self.options.orders, self.options.seed);
+        let orders = choose(&plan.test, predictor, &self.options);
         let mut traces = Counted::default();
         let mut no_result = Counted::default();
         for order in &orders.orders {
