@@ -268,7 +268,12 @@ fn mover(moves: Moves) -> Mover {
     }
 }
 
-/// What /proc/pid/pagemap says of a page.
+/// What /proc/pid/pagemap says of a page. Of a hole it says nothing.
+pub fn pagemap(m: &Machine, mm: MmId, va: Va) -> bool {
+    m.vmas[mm.at()][va.at()].mapped && soft_dirty(m, mm, va)
+}
+
+/// Is a page soft-dirty, by its PTE or its VMA?
 pub fn soft_dirty(m: &Machine, mm: MmId, va: Va) -> bool {
     let vma = &m.vmas[mm.at()][va.at()];
     vma.soft_dirty
