@@ -186,7 +186,12 @@ impl<'a> Run<'a> {
             let mut busy = false;
             for n in 0..self.kernel.len() {
                 let task = self.test.threads.len() + n;
-                if self.can(Turn::Task(task)) {
+                let next = kernel::activity(self.test, n, self.kernel[n]);
+                // What names a process that a fork has yet to make waits for it.
+                let there = next.and_then(kernel::process).is_none_or(|p| {
+                    self.world.board.get().pids[p.index()].load(Ordering::SeqCst) != 0
+                });
+                if there && self.can(Turn::Task(task)) {
                     for _ in 0..world::next(&mut random) % 20_000 {
                         std::hint::spin_loop();
                     }
@@ -216,6 +221,9 @@ impl<'a> Run<'a> {
         }
         self.issued = 0;
         self.view = self.look();
+        // What came of a call cannot be told by looking at pages that others change meanwhile.
+        let names = self.predictor.program.refusals.iter();
+        self.refused = names.map(|&name| (name, None)).collect();
         Ok(outcome::of(&self))
     }
 

@@ -254,8 +254,22 @@ fn calls(test: &Test, machine: &Machine) -> Result<(), String> {
 }
 
 fn pages(test: &Test, machine: &Machine) -> Result<(), String> {
+    let cleared = |a: &Attributes| a.tracked || a.wrprotected;
+    let asks = test
+        .threads
+        .iter()
+        .flat_map(|t| &t.stmts)
+        .any(|s| matches!(s.call, Call::Pagemap { .. }));
     for page in &test.pages {
         let a: &Attributes = &page.attributes;
+        if asks
+            && (a.wrprotected || !a.tracked && test.pages.iter().any(|p| cleared(&p.attributes)))
+        {
+            return Err(format!(
+                "{}: clear_refs, which is about every page of a process, and leaves none soft-dirty",
+                page.name
+            ));
+        }
         let cannot = |what: &str| Err(format!("{}: {what}", page.name));
         if a.nonexclusive && !a.dirty {
             return cannot("a clean page comes from swap, and is exclusive then");

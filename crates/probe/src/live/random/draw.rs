@@ -206,10 +206,8 @@ impl Generator {
                 1 => format!("{values} in A, in B"),
                 _ => format!("{values} shared(A, B)"),
             }),
-            Theme::Tracked if page == 0 => {
-                let state = ["tracked", "wrprotected"][self.below(2) as usize];
-                Some(format!("{values} {state}"))
-            }
+            // clear_refs is about all pages of a process.
+            Theme::Tracked => Some(format!("{values} tracked")),
             _ => None,
         };
         if let Some(own) = own {
@@ -226,7 +224,7 @@ impl Generator {
             3 => format!("{values} lazy"),
             4 => format!("{values} readonly"),
             5 if self.palette.swap_sync => format!("{values} swapped"),
-            6 if self.palette.swap_sync => format!("{values} clean"),
+            6 if self.palette.clean => format!("{values} clean"),
             _ => values,
         }
     }
@@ -385,6 +383,7 @@ impl Generator {
         let x = NAMES[at as usize];
         // Reclaim of a file's pages is not modelled.
         let of_file = self.theme == Theme::Private && at == 0;
+        let stopped = matches!(self.theme, Theme::Protect | Theme::Missing);
         let (cell, value) = (self.below(2), 1 + self.below(9));
         let a = self.process();
         let advice = |advice: &str| Some(format!("madvise({x}, MADV_{advice})"));
@@ -428,7 +427,8 @@ impl Generator {
                 let way = one_of(self, &["read_submit", "write_submit"]);
                 Some(format!("io{n} = {way}(f[{cell}], {x}[{cell}])"))
             }
-            28 if self.holders < 2 => {
+            // io_uring lets no userfaultfd be waited for, up to 6.x.
+            28 if self.holders < 2 && !(stopped && at == 0) => {
                 self.holders += 1;
                 self.handles += 1;
                 let n = self.handles;

@@ -54,6 +54,8 @@ pub struct Palette {
     pub swap: bool,
     /// Swap that leaves a swapped page in no cache.
     pub swap_sync: bool,
+    /// A clean page that is writable all the same, or one that is exclusive: up to 5.18, what a load swaps in is neither.
+    pub clean: bool,
     /// A swap area that may be swapped off.
     pub swapoff: bool,
 }
@@ -73,6 +75,7 @@ impl Palette {
             nodes: machine.nodes > 1,
             swap: machine.swap.is_some() || !machine.own_swap.is_empty(),
             swap_sync: machine.own_swap.contains(&Swap::ZRAM),
+            clean: machine.own_swap.contains(&Swap::ZRAM) && !machine.release.starts_with("5."),
             swapoff: !machine.own_swap.is_empty(),
         }
     }
@@ -182,6 +185,7 @@ mod tests {
         nodes: true,
         swap: true,
         swap_sync: true,
+        clean: true,
         swapoff: true,
     };
 
