@@ -8,11 +8,13 @@ pub mod call;
 mod chosen;
 pub mod directed;
 pub mod fuse;
+pub mod held;
 pub mod judge;
 pub mod kernel;
 pub mod ktap;
 pub mod look;
 pub mod machine;
+pub mod nbd;
 mod outcome;
 pub mod plan;
 pub mod random;
@@ -112,6 +114,9 @@ pub fn touches(machine: &Machine, options: &Options) -> Vec<String> {
     }
     if options.reach == Reach::System {
         lines.push("/proc/sys/vm/page-cluster: 0 while tests run, then what it was".into());
+    }
+    if machine.nbd {
+        lines.push("up to four nbd devices that nobody uses, let go of at the end".into());
     }
     if machine.ksm {
         lines.push("/sys/kernel/mm/ksm/{run,pages_to_scan,sleep_millisecs,smart_scan}, then what they were".into());

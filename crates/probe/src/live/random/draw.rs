@@ -62,6 +62,8 @@ struct Generator {
     pages: u64,
     /// There was an mremap.
     moved: bool,
+    /// The file is a block device, which is only read.
+    device: bool,
     /// The process whose statements are drawn.
     here: char,
     /// Processes that there are, the first ones from the start.
@@ -87,6 +89,7 @@ pub fn program(seed: u64, n: u64, palette: Palette) -> Program {
         piped: 0,
         pages: 0,
         moved: false,
+        device: false,
         here: 'A',
         processes: vec!['A'],
     };
@@ -168,7 +171,11 @@ impl Generator {
         for page in 0..self.pages {
             all.push(self.page(page));
         }
-        all.push("file f on fuse = { 7, 8 }".into());
+        self.device = self.palette.nbd && self.theme != Theme::Fixed && self.below(2) == 0;
+        all.push(match self.device {
+            true => "file f on block-sync = { 7, 8 }".into(),
+            false => "file f on fuse = { 7, 8 }".into(),
+        });
         all.push("pipe p".into());
         if self.theme == Theme::Pipes {
             all.push("pipe q".into());
@@ -416,7 +423,10 @@ impl Generator {
             }
             25 if self.palette.fuse && self.transfers < 3 => {
                 self.transfers += 1;
-                let way = one_of(self, &["pread", "pwrite"]);
+                let way = one_of(
+                    self,
+                    &["pread", if self.device { "pread" } else { "pwrite" }],
+                );
                 Some(format!("{way}(f[{cell}], {x}[{cell}], O_DIRECT)"))
             }
             26 | 27 if self.palette.fuse && self.transfers < 3 => {
@@ -424,7 +434,12 @@ impl Generator {
                 self.handles += 1;
                 let n = self.handles;
                 open.push(Open::Transfer(n));
-                let way = one_of(self, &["read_submit", "write_submit"]);
+                let write = if self.device {
+                    "read_submit"
+                } else {
+                    "write_submit"
+                };
+                let way = one_of(self, &["read_submit", write]);
                 Some(format!("io{n} = {way}(f[{cell}], {x}[{cell}])"))
             }
             // io_uring lets no userfaultfd be waited for, up to 6.x.

@@ -36,6 +36,8 @@ enum Line {
 pub struct Palette {
     /// Direct I/O.
     pub fuse: bool,
+    /// Direct reads of a block device.
+    pub nbd: bool,
     /// Registered buffers.
     pub io_uring: bool,
     /// clear_refs and pagemap.
@@ -66,6 +68,7 @@ impl Palette {
         let uffd = |wanted| machine.uffd.is_some_and(|f| f & wanted == wanted);
         Palette {
             fuse: machine.fuse,
+            nbd: machine.nbd,
             io_uring: machine.io_uring,
             soft_dirty: machine.soft_dirty,
             uffd: uffd(0),
@@ -176,6 +179,7 @@ mod tests {
 
     const ALL: Palette = Palette {
         fuse: true,
+        nbd: true,
         io_uring: true,
         soft_dirty: true,
         uffd: true,
