@@ -87,8 +87,10 @@ impl Me<'_> {
                     self.world.pipes[from.index()].0,
                     self.world.pipes[to.index()].1,
                 );
+                // One buffer, as in the model.
+                let bytes = self.pipe_width() * CELL;
                 // SAFETY: two descriptors and a length.
-                result(unsafe { libc::tee(from, to, 1 << 20, 0) } as i64).map(drop)
+                result(unsafe { libc::tee(from, to, bytes, 0) } as i64).map(drop)
             }
             Call::Splice { from, to } => {
                 let (from, to) = (
@@ -96,8 +98,9 @@ impl Me<'_> {
                     self.world.pipes[to.index()].1,
                 );
                 let none = std::ptr::null_mut();
+                let bytes = self.pipe_width() * CELL;
                 // SAFETY: two descriptors and a length.
-                result(unsafe { libc::splice(from, none, to, none, 1 << 20, 0) } as i64).map(drop)
+                result(unsafe { libc::splice(from, none, to, none, bytes, 0) } as i64).map(drop)
             }
             Call::RegisterBuffer { handle, page } => self.register(*handle, *page),
             Call::Pin { handle, page, .. } => self.register(*handle, *page),
@@ -152,8 +155,9 @@ impl Me<'_> {
                 return value(look::soft_dirty(self.own_pid(), address(*page)).map(u8::from));
             }
             Call::MovePages { page } => {
-                let here = sys::node_of(0, address(*page));
-                here.and_then(|node| sys::move_page(0, address(*page), 1 - node))
+                // A page that is nowhere is asked to move all the same: the call drains LRU batches first.
+                let node = sys::node_of(0, address(*page)).unwrap_or(0);
+                sys::move_page(0, address(*page), 1 - node)
             }
             Call::LruAddDrain => {
                 world::drain();

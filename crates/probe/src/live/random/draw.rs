@@ -110,6 +110,8 @@ pub fn program(seed: u64, n: u64, palette: Palette) -> Program {
     let second = match g.theme {
         Theme::Twins => Some("P1 in B"),
         Theme::Protect | Theme::Missing if luck < 4 => Some("P1 in A"),
+        // Nobody unmaps what is to be moved.
+        Theme::Mremap => None,
         _ => (luck == 0).then_some("P1 in A"),
     };
     threads.extend(second.map(|head| Thread {
@@ -400,7 +402,8 @@ impl Generator {
             0..=4 => self.register().map(|r| format!("r{r} = {x}[{cell}]")),
             5..=9 => Some(format!("{x}[{cell}] = {value}")),
             10..=13 if self.palette.swap && !of_file => advice("PAGEOUT"),
-            14 => advice("DONTNEED"),
+            // In the model a thread that was stopped goes on without being woken, once nothing would stop it.
+            14 if !(self.theme == Theme::Protect && at == 0) => advice("DONTNEED"),
             15 => advice("FREE"),
             16 => advice("COLD"),
             17 if self.palette.swap => advice("WILLNEED"),
