@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use cowherd_probe::frame::{Hello, Message, encode};
-use cowherd_probe::live::TestResult;
+use cowherd_probe::live::{Machine, TestResult};
 
 /// Boot n writes what is in the files `n.console` and `n.line`, runs `n.then`, if there is one, and ends.
 const SCRIPT: &str = r#"#!/bin/sh
@@ -67,13 +67,17 @@ impl Fake {
     }
 
     fn run_with(&self, path: &str, more: &[&str]) -> Ran {
+        let tests = ["vm", "store-load", "zero-page", "--timeout", "1"];
+        self.run_words(path, &[&tests, more].concat())
+    }
+
+    fn run_words(&self, path: &str, words: &[&str]) -> Ran {
         let out = Command::cargo_bin("cowherd")
             .unwrap()
             .env("PATH", path)
-            .args(["vm", "store-load", "zero-page", "--timeout", "1"])
+            .args(words)
             .arg("--kernel")
             .arg(self.file("vmlinuz"))
-            .args(more)
             .output()
             .unwrap();
         let boots = fs::read_to_string(self.file("boots")).unwrap_or_default();
@@ -97,6 +101,7 @@ fn line(messages: &[Message]) -> Vec<u8> {
     let hello = Message::Hello(Hello {
         release: "6.1.0-50-cloud-amd64".into(),
         version: "#1 SMP Debian 6.1.176-1 (2026-11-16)".into(),
+        machine: Machine::default(),
     });
     let all = std::iter::once(&hello).chain(messages).enumerate();
     all.flat_map(|(n, message)| encode(n as u32, message).into_bytes())
@@ -162,6 +167,28 @@ fn a_panic_is_told_with_its_trace_and_the_other_tests_run_in_a_new_boot() {
     assert_eq!(ran.boots, 2);
     assert!(ran.text.contains("try_to_unmap_one"), "{}", ran.text);
     assert!(ran.text.contains("the second boot"), "{}", ran.text);
+}
+
+#[test]
+fn a_random_program_of_which_the_guest_dies_is_named_and_the_others_run() {
+    let mut fake = Fake::new();
+    // The first boot tells what the guest has.
+    fake.boot("", &line(&[Message::End]), "");
+    let console = "[ 1.0] cowherd: test 0 begins\n[ 1.1] kernel BUG at mm/rmap.c:1!\n";
+    fake.boot(console, &line(&[Message::Begin(0)]), "");
+    fake.boot(
+        "",
+        &line(&[Message::Begin(0), skipped(0, "whole"), Message::End]),
+        "",
+    );
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", fake.folder.path().display());
+    let ran = fake.run_words(&path, &["vm", "--random", "2", "--timeout", "1"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.text);
+    assert_eq!(ran.boots, 3, "{}", ran.text);
+    assert_eq!(ran.text.matches("MM random-1-").count(), 1, "{}", ran.text);
+    assert!(ran.text.contains("kernel BUG at mm/rmap.c"), "{}", ran.text);
+    assert!(ran.text.contains("of which the guest died"), "{}", ran.text);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! mremap with MREMAP_MAYMOVE | MREMAP_FIXED: `move_vma`, `move_ptes` (mm/mremap.c).
 //!
-//! mmap_lock for write; the locks of both VMAs for write (6.4). The new VMA keeps the linear index of the old one (`vm_pgoff`), so
+//! mmap_lock for write. What is mapped at the new place is unmapped first (up to 5.16 even where there is nothing to move then: EFAULT, left out
+//! here). The locks of both VMAs for write (6.4). The new VMA keeps the linear index of the old one (`vm_pgoff`), so
 //! the page need not change. Under the page-table locks of both places, one lock here, the old PTE is cleared and the new one
 //! set; translations of the old address are flushed *before* the lock is dropped, for from then on the page may be unmapped at
 //! its new address and freed. Up to 4.19 only those of a dirty PTE were (`mremap_flush`). What reclaim deferred is flushed first, and
@@ -13,6 +14,7 @@ use crate::feature::Feature as F;
 use crate::ids::*;
 use crate::kernel::{Kernel, View};
 use crate::machine::Vma;
+use crate::memory::zap_pte_range::Zap;
 use crate::mprotect::change_protection::is_trapped;
 use crate::packed;
 use crate::pgtable::{Migration, Present, Pte, SwapPte};
@@ -47,9 +49,17 @@ packed! {
 use Mremap::*;
 
 impl Mremap {
-    /// Enters the call. Nothing may be mapped at `to` yet.
+    /// Enters the call.
     pub fn enter(from: Va, to: Va) -> Next {
         go(Begin { from, to })
+    }
+
+    /// What was at the new place is gone (`mremap_to` unmaps it first); mmap_lock is held.
+    pub fn unmapped(k: &mut Kernel, from: Va, to: Va) -> Next {
+        if k.has(F::PerVmaLock) {
+            return go(LockFrom { from, to });
+        }
+        move_vma(k, from, to)
     }
 
     /// The description of the next step.
@@ -176,7 +186,7 @@ fn begin(k: &mut Kernel, from: Va, to: Va) -> Next {
     k.mmap_write_lock(mm);
     let errno = if !k.vma(mm, from).mapped {
         Some(Errno::Efault)
-    } else if from == to || k.pte(mm, to) != Pte::None {
+    } else if from == to {
         Some(Errno::Einval)
     } else {
         None
@@ -185,10 +195,10 @@ fn begin(k: &mut Kernel, from: Va, to: Va) -> Next {
         k.mmap_write_unlock(mm);
         return Next::Return { result: Err(errno) };
     }
-    if k.has(F::PerVmaLock) {
-        return go(LockFrom { from, to });
+    if k.pte(mm, to) != Pte::None {
+        return Zap::for_mremap(k, from, to);
     }
-    move_vma(k, from, to)
+    Mremap::unmapped(k, from, to)
 }
 
 /// `copy_vma`: a VMA like the old one, which stays until its PTE is moved. userfaultfd does not follow.

@@ -26,7 +26,7 @@ use cowherd_mm::*;
 
 use crate::program::{Op, Program};
 use crate::state::{State, Val};
-use crate::system::soft_dirty;
+use crate::system::pagemap;
 
 impl Program {
     /// The call that an operation begins with, as far as that can be told without beginning it: what its first step waits for.
@@ -219,7 +219,7 @@ impl Program {
             Op::Pagemap { va } => {
                 let mm = k.who.mm;
                 let read = Touch::pte(mm, va) | Touch::vma(mm, va);
-                *regs = Some(Val::Number(u8::from(soft_dirty(k.machine(read), mm, va))));
+                *regs = Some(Val::Number(u8::from(pagemap(k.machine(read), mm, va))));
                 Next::Return { result: Ok(()) }
             }
             _ => Next::Return { result: Ok(()) },

@@ -79,7 +79,7 @@ impl Program {
             Fact::Swapped(mm, va) => pte(mm, va).swap().is_some(),
             Fact::Present(mm, va) => pte(mm, va).present().is_some(),
             Fact::Writable(mm, va) => pte(mm, va).present().is_some_and(|e| e.write),
-            Fact::SoftDirty(mm, va) => crate::system::soft_dirty(&state.m, mm, va),
+            Fact::SoftDirty(mm, va) => crate::system::pagemap(&state.m, mm, va),
             Fact::Copied(mm, va) => {
                 mapped(mm, va).is_some() && mapped(mm, va) != state.start[mm.at()][va.at()]
             }

@@ -12,7 +12,7 @@ use cowherd_mm::*;
 
 use crate::calls::{First, enters};
 use crate::driver::split;
-use crate::program::{Op, Program, Stmt};
+use crate::program::{Op, Program, Source, Stmt};
 use crate::spec::{Alarm, Alarms};
 use crate::state::{State, Val};
 
@@ -203,6 +203,19 @@ impl Program {
                 | Op::ReadPipe { .. }
                 | Op::Remote { store: None, .. }
         );
+        // What a system call copies for its caller is no access of his: a fault ends the call, not him.
+        let buffered = matches!(
+            stmt.op,
+            Op::LoadToFile { .. }
+                | Op::Store {
+                    value: Source::File(..),
+                    ..
+                }
+        );
+        let result = result.map_err(|errno| match errno {
+            Errno::Segv if buffered => Errno::Efault,
+            errno => errno,
+        });
         match result {
             Err(Errno::Segv) => state.killed |= 1 << task,
             Err(errno) => {
@@ -264,7 +277,12 @@ fn mover(moves: Moves) -> Mover {
     }
 }
 
-/// What /proc/pid/pagemap says of a page.
+/// What /proc/pid/pagemap says of a page. Of a hole it says nothing.
+pub fn pagemap(m: &Machine, mm: MmId, va: Va) -> bool {
+    m.vmas[mm.at()][va.at()].mapped && soft_dirty(m, mm, va)
+}
+
+/// Is a page soft-dirty, by its PTE or its VMA?
 pub fn soft_dirty(m: &Machine, mm: MmId, va: Va) -> bool {
     let vma = &m.vmas[mm.at()][va.at()];
     vma.soft_dirty

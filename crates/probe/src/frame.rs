@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::live::TestResult;
+use crate::live::{Machine, TestResult};
 
 const MARK: &str = "@cowherd";
 
@@ -39,6 +39,8 @@ pub struct Hello {
     pub release: String,
     /// As `uname -v` has it: the build, and in distributions the package's version.
     pub version: String,
+    /// What it has that tests may need.
+    pub machine: Machine,
 }
 
 /// A message as a line. The line also begins with a newline, so that a line that was cut off before it does no harm.

@@ -50,9 +50,6 @@ pub struct Probe {
     /// Run so many random programs in place of tests, each in one order.
     #[arg(long, value_name = "N", conflicts_with = "tests")]
     pub random: Option<u64>,
-    /// Run nothing; write the random programs into this folder, for `cowherd vm`.
-    #[arg(long, value_name = "DIR", requires = "random")]
-    pub write: Option<PathBuf>,
     /// Allow what changes the machine while tests run: a swap area of its own, KSM, settings. All of it is put back.
     #[arg(long)]
     pub system: bool,
@@ -91,6 +88,8 @@ Examples:
       A kernel that scripts/fetch-kernels fetched, with the modules beside it.
   cowherd vm --kernel bzImage --append slub_debug=FZ --timeout 300
       A kernel of your own without modules, with more checks, and more time for each test.
+  cowherd vm --kernel target/kernels/6.1/vmlinuz --random 2000 --seed 1
+      Random programs; one that the model forbids is made smaller, and printed.
   cowherd vm --kernel target/kernels/6.12/vmlinuz --shell
       A shell in the guest; the host's busybox, if it has one.")]
 pub struct Vm {
@@ -104,8 +103,11 @@ pub struct Vm {
     #[arg(long, value_name = "DIR")]
     pub modules: Option<PathBuf>,
     /// Start a shell in the guest, and no test.
-    #[arg(long, conflicts_with = "tests")]
+    #[arg(long, conflicts_with_all = ["tests", "random"])]
     pub shell: bool,
+    /// Run so many random programs in place of tests, each in one order.
+    #[arg(long, value_name = "N", conflicts_with = "tests")]
+    pub random: Option<u64>,
     /// The kernel of the model. Default: by the image's release.
     #[arg(short = 'k', long, value_name = "PROFILE")]
     pub profile: Option<String>,

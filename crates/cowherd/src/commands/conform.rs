@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use cowherd_probe::live::judge::{Verdict, judge};
+use cowherd_probe::live::judge::Verdict;
 use cowherd_probe::live::machine::Machine;
-use cowherd_probe::live::{self, Options, Reach};
+use cowherd_probe::live::{Options, Reach};
 use cowherd_probe::vm::held::{Held, Tested};
 use cowherd_probe::vm::{self, SessionEnd, table};
 use cowherd_report::html::conformance::{Bar, Conformance, Real, SCHEMA, Seen};
@@ -38,6 +38,7 @@ pub fn run(args: &Conform) -> Result<Exit, Failure> {
         kernels.push(here(args, &tests)?);
     }
     terminal::catch_interrupts();
+    let sources: Vec<_> = tests.iter().map(guest::source).collect();
     let mut accelerator = vm::first_choice();
     for (at, folder) in folders.iter().enumerate() {
         if terminal::stopped() {
@@ -46,7 +47,7 @@ pub fn run(args: &Conform) -> Result<Exit, Failure> {
         let machine = guest::open(&folder.join("vmlinuz"), None, &args.machine)?;
         let (profile, why) = guest::profile(&machine, None)?;
         let options = guest::options(&args.runs, &profile);
-        let session = guest::boot(&machine, &mut accelerator, &tests, &options)?;
+        let session = guest::boot(&machine, &mut accelerator, &sources, &options)?;
         if let SessionEnd::NoKernel(why) = &session.end {
             return Err(Failure::Machine(format!("no kernel came up: {why}")));
         }
@@ -72,7 +73,7 @@ pub fn run(args: &Conform) -> Result<Exit, Failure> {
     if terminal::stopped() {
         return Ok(Exit::Undetermined);
     }
-    Ok(guest::exit(&kernels))
+    Ok(guest::exit(kernels.iter().flat_map(|kernel| &kernel.tests)))
 }
 
 /// What was seen, for the cells of the matrix. Tests that gave no result are left out, and so are conditions that cannot be told from
@@ -145,14 +146,7 @@ fn here(args: &Conform, tests: &[Loaded]) -> Result<Held, Failure> {
         ..guest::options(&args.runs, &profile)
     };
     let tests: Vec<_> = tests.iter().map(|test| (*test.test).clone()).collect();
-    let mut held = vec![Tested::NotRun; tests.len()];
-    let mut next = held.iter_mut();
-    live::run_all(&tests, &options, |result| {
-        if let Some(place) = next.next() {
-            *place = Tested::judged(judge(&result, &profile, &options));
-        }
-    })
-    .map_err(|e| Failure::Machine(e.to_string()))?;
+    let held = probe::hold(&tests, &profile, &options)?;
     Ok(Held {
         name: "here".into(),
         release: machine.release,

@@ -16,6 +16,7 @@ mod kernels;
 mod list;
 mod print;
 mod probe;
+mod random;
 mod replay;
 mod report;
 mod serve;

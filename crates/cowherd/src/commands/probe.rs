@@ -1,15 +1,15 @@
 //! `cowherd probe`
 
-mod random;
-
 use cowherd_litmus::ast::Test;
 use cowherd_model::kernels::Profile;
 use cowherd_probe::live::judge::{self, Judged, Verdict};
 use cowherd_probe::live::machine::Machine;
 use cowherd_probe::live::plan::plan;
 use cowherd_probe::live::{self, Options, Reach, ktap, release};
+use cowherd_probe::vm::held::Tested;
 
 use crate::cli::{Probe, ProbeFormat};
+use crate::commands::random::{self, Ground};
 use crate::exit::{Exit, Failure};
 use crate::input;
 use crate::terminal;
@@ -39,7 +39,12 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
         seconds: args.seconds,
     };
     if let Some(programs) = args.random {
-        return random::run(programs, args, &machine, &profile, options);
+        let ground = Ground {
+            machine,
+            profile: profile.clone(),
+            run: &mut |tests, options| hold(tests, &profile, options),
+        };
+        return random::run(programs, &options, ground);
     }
     if args.dry_run {
         return dry_run(&tests, &machine, &options, &about);
@@ -78,6 +83,19 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
         ProbeFormat::Text => terminal::print(&format!("{about}: {}\n", summary(&all)))?,
     }
     Ok(exit(&all))
+}
+
+/// Runs tests on this machine's kernel, and holds each against the model.
+pub fn hold(tests: &[Test], profile: &Profile, options: &Options) -> Result<Vec<Tested>, Failure> {
+    let mut held = vec![Tested::NotRun; tests.len()];
+    let mut next = held.iter_mut();
+    live::run_all(tests, options, |result| {
+        if let Some(place) = next.next() {
+            *place = Tested::judged(judge::judge(&result, profile, options));
+        }
+    })
+    .map_err(|e| Failure::Machine(e.to_string()))?;
+    Ok(held)
 }
 
 /// The profile that the running kernel is held against, and how it was found.

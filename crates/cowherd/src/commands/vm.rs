@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cowherd_litmus::ast::Test;
 use cowherd_model::kernels::Profile;
 use cowherd_probe::init::Source;
 use cowherd_probe::live::judge::Verdict;
@@ -11,6 +12,7 @@ use cowherd_probe::vm::held::{self, Held, Tested};
 use cowherd_probe::vm::{self, Accelerator, Event, Guest, Session, SessionEnd, table};
 
 use crate::cli::{self, Vm};
+use crate::commands::random::{self, Ground};
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Loaded};
 use crate::terminal::{self, Meter, STOP};
@@ -27,6 +29,21 @@ pub fn run(args: &Vm) -> Result<Exit, Failure> {
     let (profile, why) = profile(&guest, args.profile.as_deref())?;
     let options = options(&args.runs, &profile);
     let mut accelerator = vm::first_choice();
+    if let Some(programs) = args.random {
+        let ground = Ground {
+            machine: vm::look(&guest, &mut accelerator, &STOP)
+                .map_err(Failure::Machine)?
+                .machine,
+            profile: profile.clone(),
+            run: &mut |tests, options| {
+                let tests: Vec<Source> = tests.iter().map(source_of).collect();
+                let session = boot(&guest, &mut accelerator, &tests, options)?;
+                Ok(held::hold(&session, &profile, options))
+            },
+        };
+        return random::run(programs, &options, ground);
+    }
+    let tests: Vec<Source> = tests.iter().map(source).collect();
     let session = boot(&guest, &mut accelerator, &tests, &options)?;
     if let SessionEnd::NoKernel(why) = &session.end {
         return Err(Failure::Machine(format!("no kernel came up: {why}")));
@@ -39,11 +56,27 @@ pub fn run(args: &Vm) -> Result<Exit, Failure> {
     about.extend(held.notes.iter().cloned());
     let mut text = ktap::head(tests.len(), &about);
     for (n, (tested, test)) in held.tests.iter().zip(&tests).enumerate() {
-        text.push_str(&tested.ktap(n + 1, &test.test.name));
+        text.push_str(&tested.ktap(n + 1, &test.name));
     }
     text.push_str(&format!("# {}\n", table::counts(&held.tests)));
     terminal::print(&text)?;
-    Ok(exit(&[held]))
+    Ok(exit(&held.tests))
+}
+
+/// A test of the corpus, for a guest.
+pub fn source(test: &Loaded) -> Source {
+    Source {
+        name: test.test.name.clone(),
+        text: test.text.clone(),
+    }
+}
+
+/// A test that stands in no file, for a guest.
+fn source_of(test: &Test) -> Source {
+    Source {
+        name: test.name.clone(),
+        text: test.to_string(),
+    }
 }
 
 /// The guest that the command line describes.
@@ -98,14 +131,9 @@ pub fn options(runs: &cli::Runs, profile: &Profile) -> Options {
 pub fn boot(
     guest: &Guest,
     accelerator: &mut Accelerator,
-    tests: &[Loaded],
+    tests: &[Source],
     options: &Options,
 ) -> Result<Session, Failure> {
-    let source = |test: &Loaded| Source {
-        name: test.source.clone(),
-        text: test.text.clone(),
-    };
-    let sources: Vec<Source> = tests.iter().map(source).collect();
     let meter = Meter::new(tests.len());
     let mut watch = |event: Event| match event {
         Event::Boot(accelerator) => {
@@ -115,9 +143,9 @@ pub fn boot(
                 accelerator.name()
             ));
         }
-        Event::Begin(test) => meter.done(&format!("{} in {}", tests[test].test.name, guest.kernel)),
+        Event::Begin(test) => meter.done(&format!("{} in {}", tests[test].name, guest.kernel)),
     };
-    vm::run(guest, accelerator, &sources, options, &mut watch, &STOP).map_err(Failure::Machine)
+    vm::run(guest, accelerator, tests, options, &mut watch, &STOP).map_err(Failure::Machine)
 }
 
 /// Holds what the guest gave against the model.
@@ -144,8 +172,9 @@ pub fn hold(
 }
 
 /// What the model forbids and a kernel did decides, or a bug that a kernel found in itself; then what was not seen to its end; then whether anything ran.
-pub fn exit(kernels: &[Held]) -> Exit {
-    let all = || kernels.iter().flat_map(|kernel| &kernel.tests);
+pub fn exit<'a>(tests: impl IntoIterator<Item = &'a Tested>) -> Exit {
+    let tests: Vec<&Tested> = tests.into_iter().collect();
+    let all = || tests.iter().copied();
     let wrong = |tested: &Tested| {
         let broken = tested
             .complaint()

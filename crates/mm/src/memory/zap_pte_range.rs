@@ -1,4 +1,4 @@
-//! Unmapping: `zap_pte_range` (mm/memory.c) under MADV_DONTNEED, munmap and exit.
+//! Unmapping: `zap_pte_range` (mm/memory.c) under MADV_DONTNEED, munmap, mremap and exit.
 //!
 //! The PTE is cleared under its lock, the TLBs are flushed after, and only then is the reference dropped: a CPU may use the page
 //! until the flush. What reclaim deferred is flushed first, for an empty PTE says nothing about TLBs then. References of GUP
@@ -7,6 +7,7 @@
 use crate::feature::Feature as F;
 use crate::ids::*;
 use crate::kernel::{Kernel, View};
+use crate::mremap::Mremap;
 use crate::packed;
 use crate::pgtable::Pte;
 use crate::step::{Step, Wait, step};
@@ -23,6 +24,8 @@ packed! {
         Munmap,
         /// exit: nobody else runs in the process.
         Exit,
+        /// mremap, of what is where it moves to: mmap_lock for write; the VMA goes.
+        Mremap { from: Va },
     }
 
     /// The zapping of one page of the caller's process.
@@ -69,6 +72,11 @@ impl Zap {
         })
     }
 
+    /// `mremap_to`, with mmap_lock for write: what is at `to` goes first.
+    pub fn for_mremap(k: &mut Kernel, from: Va, to: Va) -> Next {
+        unmap(k, to, ZapFor::Mremap { from })
+    }
+
     /// exit, of the last thread.
     pub fn exit() -> Next {
         go(Begin {
@@ -101,6 +109,8 @@ impl Zap {
                 ZapFor::Munmap => Wait::MmapWrite(mm),
                 ZapFor::Dontneed => Wait::MmapRead(mm),
                 ZapFor::Exit => Wait::MmUsers(mm),
+                // It begins with the lock held.
+                ZapFor::Mremap { .. } => Wait::Nothing,
             }),
             LockVma { va, by } => step("ZP0 VMA", "vma_start_write")
                 .under(by.lock())
@@ -177,7 +187,7 @@ impl ZapFor {
     fn function(self) -> &'static str {
         match self {
             ZapFor::Dontneed => "madvise_dontneed_single_vma",
-            ZapFor::Munmap => "do_vmi_munmap",
+            ZapFor::Munmap | ZapFor::Mremap { .. } => "do_vmi_munmap",
             ZapFor::Exit => "exit_mmap",
         }
     }
@@ -185,7 +195,7 @@ impl ZapFor {
     fn lock(self) -> &'static str {
         match self {
             ZapFor::Dontneed | ZapFor::Exit => "mmap_lock (read)",
-            ZapFor::Munmap => "mmap_lock (write)",
+            ZapFor::Munmap | ZapFor::Mremap { .. } => "mmap_lock (write)",
         }
     }
 }
@@ -195,12 +205,19 @@ fn begin(k: &mut Kernel, va: Va, by: ZapFor) -> Next {
     match by {
         ZapFor::Munmap => {
             k.mmap_write_lock(mm);
-            if k.has(F::PerVmaLock) && k.vma(mm, va).mapped {
-                // vma_start_write() waits for faults under the VMA lock; no new one can come in.
-                return go(LockVma { va, by });
-            }
+            return unmap(k, va, by);
         }
         ZapFor::Dontneed | ZapFor::Exit => k.mmap_read_lock(mm),
+        ZapFor::Mremap { .. } => {}
+    }
+    start(k, va, by)
+}
+
+/// Has mmap_lock for write.
+fn unmap(k: &mut Kernel, va: Va, by: ZapFor) -> Next {
+    if k.has(F::PerVmaLock) && k.vma(k.who.mm, va).mapped {
+        // vma_start_write() waits for faults under the VMA lock; no new one can come in.
+        return go(LockVma { va, by });
     }
     start(k, va, by)
 }
@@ -226,7 +243,7 @@ fn start(k: &mut Kernel, va: Va, by: ZapFor) -> Next {
 fn unlock(k: &mut Kernel, by: ZapFor) {
     let mm = k.who.mm;
     match by {
-        ZapFor::Munmap => k.mmap_write_unlock(mm),
+        ZapFor::Munmap | ZapFor::Mremap { .. } => k.mmap_write_unlock(mm),
         ZapFor::Dontneed | ZapFor::Exit => k.mmap_read_unlock(mm),
     }
 }
@@ -281,6 +298,11 @@ fn end(k: &mut Kernel, va: Va, by: ZapFor) -> Next {
         return Next::Return { result: Ok(()) };
     }
     k.tlb_finish_mmu(mm);
+    if let ZapFor::Mremap { from } = by {
+        // The lock was that of the VMA that is gone.
+        k.vma_mut(mm, va).writer = false;
+        return Mremap::unmapped(k, from, va);
+    }
     unlock(k, by);
     Next::Return { result: Ok(()) }
 }

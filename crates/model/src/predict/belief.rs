@@ -97,17 +97,7 @@ impl Predictor {
             if n > self.limit { Err(TooMany) } else { Ok(()) }
         };
         for node in &belief.nodes {
-            let mut node = node.clone();
-            let device = match turn {
-                Turn::Task(task) if self.can(&node, task) => {
-                    node.issued |= 1 << task;
-                    None
-                }
-                Turn::Complete(io) if in_flight(&node.state, IoId(io as u8)) => {
-                    Some(IoId(io as u8))
-                }
-                _ => None,
-            };
+            let (node, device) = self.begin(node, turn).unwrap_or((node.clone(), None));
             push(node, device, &mut todo)?;
         }
         while let Some((node, device)) = todo.pop() {
@@ -149,6 +139,21 @@ impl Predictor {
         })
     }
 
+    /// A turn begins: a task is let go, or a device. None: it cannot be taken.
+    pub(super) fn begin(&self, node: &Node, turn: Turn) -> Option<(Node, Option<IoId>)> {
+        let mut node = node.clone();
+        match turn {
+            Turn::Task(task) if self.can(&node, task) => {
+                node.issued |= 1 << task;
+                Some((node, None))
+            }
+            Turn::Complete(io) if in_flight(&node.state, IoId(io as u8)) => {
+                Some((node, Some(IoId(io as u8))))
+            }
+            _ => None,
+        }
+    }
+
     fn key(&self, node: &Node) -> Vec<u8> {
         let mut key = Vec::new();
         node.state.pack(&self.program, &mut key);
@@ -171,7 +176,7 @@ impl Predictor {
     }
 
     /// May this actor step during the turn? Those that were let go, and what the kernel does when it likes.
-    fn active(&self, node: &Node, device: Option<IoId>, actor: usize) -> bool {
+    pub(super) fn active(&self, node: &Node, device: Option<IoId>, actor: usize) -> bool {
         match self.program.actor(actor) {
             Actor::Task(task) => node.issued >> task & 1 == 1,
             Actor::Device(io) => {
@@ -186,7 +191,7 @@ impl Predictor {
     }
 
     /// Does everybody who was let go wait for somebody who was not? A swap write ends by itself, so who waits for one goes on.
-    fn settled(&self, node: &Node) -> bool {
+    pub(super) fn settled(&self, node: &Node) -> bool {
         (0..self.program.tasks.len())
             .filter(|task| node.issued >> task & 1 == 1)
             .all(|task| {
@@ -197,7 +202,7 @@ impl Predictor {
     }
 
     /// Tasks whose statement has come to its end have returned.
-    fn returned(&self, before: &Node, after: &mut Node) {
+    pub(super) fn returned(&self, before: &Node, after: &mut Node) {
         for task in 0..self.program.tasks.len() {
             let (was, is) = (before.state.pc[task], after.state.pc[task]);
             let killed = after.state.killed >> task & 1 == 1;
@@ -209,6 +214,10 @@ impl Predictor {
 }
 
 impl Belief {
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
     /// What may be seen now.
     pub fn views(&self, predictor: &Predictor) -> BTreeSet<View> {
         self.nodes
@@ -262,7 +271,7 @@ impl Belief {
 }
 
 /// Is the transfer with its device? What is left to a worker after the task was told is not.
-fn in_flight(state: &State, io: IoId) -> bool {
+pub(super) fn in_flight(state: &State, io: IoId) -> bool {
     matches!(
         state.m.ios[io.at()].state,
         IoState::InFlight | IoState::Completing | IoState::Dirtying | IoState::Releasing

@@ -10,6 +10,7 @@
 mod belief;
 mod order;
 mod view;
+mod way;
 
 pub use belief::{Belief, Predictor, TooMany};
 pub use order::{Orders, orders};

@@ -5,7 +5,7 @@
 //! cannot be written so is refused.
 
 mod condition;
-mod order;
+pub(crate) mod order;
 mod processes;
 mod program;
 mod schedule;

@@ -18,7 +18,7 @@ use nix::sys::reboot::{RebootMode, reboot};
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{Hello, Message};
-use crate::live;
+use crate::live::{self, Machine};
 use line::Line;
 
 /// Where the guest finds what it is to do.
@@ -77,6 +77,7 @@ fn work() -> Result<(), String> {
     line.say(&Message::Hello(Hello {
         release: names.release().to_string_lossy().into_owned(),
         version: names.version().to_string_lossy().into_owned(),
+        machine: Machine::look(job.options.reach),
     }))?;
     for note in notes {
         line.say(&Message::Note(note))?;

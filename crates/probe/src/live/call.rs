@@ -17,6 +17,10 @@ use super::sys::{self, PAGE, result};
 use super::uring::{Ring, Way};
 use super::world::{self, Me, World, address};
 
+/// How often somebody looks who waits for what no system call waits for. So seldom that he is found asleep, and more often than it takes to
+/// count as waiting.
+const POLL: Duration = Duration::from_millis(3);
+
 /// MADV_COLD and what follows, where libc is older than they are.
 pub fn advice(advice: Advice) -> i32 {
     match advice {
@@ -83,8 +87,10 @@ impl Me<'_> {
                     self.world.pipes[from.index()].0,
                     self.world.pipes[to.index()].1,
                 );
+                // One buffer, as in the model.
+                let bytes = self.pipe_width() * CELL;
                 // SAFETY: two descriptors and a length.
-                result(unsafe { libc::tee(from, to, 1 << 20, 0) } as i64).map(drop)
+                result(unsafe { libc::tee(from, to, bytes, 0) } as i64).map(drop)
             }
             Call::Splice { from, to } => {
                 let (from, to) = (
@@ -92,8 +98,9 @@ impl Me<'_> {
                     self.world.pipes[to.index()].1,
                 );
                 let none = std::ptr::null_mut();
+                let bytes = self.pipe_width() * CELL;
                 // SAFETY: two descriptors and a length.
-                result(unsafe { libc::splice(from, none, to, none, 1 << 20, 0) } as i64).map(drop)
+                result(unsafe { libc::splice(from, none, to, none, bytes, 0) } as i64).map(drop)
             }
             Call::RegisterBuffer { handle, page } => self.register(*handle, *page),
             Call::Pin { handle, page, .. } => self.register(*handle, *page),
@@ -148,8 +155,9 @@ impl Me<'_> {
                 return value(look::soft_dirty(self.own_pid(), address(*page)).map(u8::from));
             }
             Call::MovePages { page } => {
-                let here = sys::node_of(0, address(*page));
-                here.and_then(|node| sys::move_page(0, address(*page), 1 - node))
+                // A page that is nowhere is asked to move all the same: the call drains LRU batches first.
+                let node = sys::node_of(0, address(*page)).unwrap_or(0);
+                sys::move_page(0, address(*page), 1 - node)
             }
             Call::LruAddDrain => {
                 world::drain();
@@ -179,8 +187,14 @@ impl Me<'_> {
         std::process::id() as i32
     }
 
+    /// A process; one that a fork has yet to make is waited for.
     fn pid(&self, process: ProcessId) -> i32 {
-        self.world.board.get().pids[process.index()].load(Ordering::SeqCst)
+        loop {
+            match self.world.board.get().pids[process.index()].load(Ordering::SeqCst) {
+                0 => std::thread::sleep(POLL),
+                pid => return pid,
+            }
+        }
     }
 
     /// Address and length of the memory end of a transfer.
@@ -202,6 +216,8 @@ impl Me<'_> {
             }
             return Ok(());
         }
+        // userfaultfd is for the memory that it was made in.
+        world::forget_uffd();
         let shared = self.world.board.get();
         shared.pids[child.index()].store(self.own_pid(), Ordering::SeqCst);
         for (t, other) in self.world.test.threads.iter().enumerate() {
@@ -216,11 +232,11 @@ impl Me<'_> {
         self.world.serve(thread)
     }
 
-    /// Until the process's memory is gone: a zombie has none.
+    /// Until the process's memory is gone.
     fn waitpid(&self, process: ProcessId) -> io::Result<()> {
         let pid = self.pid(process);
-        while pid == 0 || !matches!(look::state(pid, pid), None | Some('Z')) {
-            std::thread::sleep(Duration::from_micros(200));
+        while look::has_memory(pid) {
+            std::thread::sleep(POLL);
         }
         Ok(())
     }
@@ -430,13 +446,23 @@ impl Me<'_> {
     }
 
     fn mem_write(&self, to: AddressCell, value: u8) -> io::Result<()> {
+        self.reachable(to)?;
         let file = std::fs::OpenOptions::new()
             .write(true)
             .open(format!("/proc/{}/mem", self.pid(to.process)))?;
         std::os::unix::fs::FileExt::write_all_at(&file, &[value], cell(to.page, to.cell) as u64)
     }
 
+    /// A process that is gone has no memory to reach: ESRCH, or nothing read, as the call and the release have it; EFAULT in the model.
+    fn reachable(&self, at: AddressCell) -> io::Result<()> {
+        match look::has_memory(self.pid(at.process)) {
+            true => Ok(()),
+            false => Err(io::Error::from_raw_os_error(libc::EFAULT)),
+        }
+    }
+
     fn mem_read(&self, from: AddressCell) -> io::Result<u8> {
+        self.reachable(from)?;
         let file = std::fs::File::open(format!("/proc/{}/mem", self.pid(from.process)))?;
         let mut byte = [0];
         std::os::unix::fs::FileExt::read_exact_at(
@@ -448,6 +474,7 @@ impl Me<'_> {
     }
 
     fn process_vm(&self, at: AddressCell, byte: &mut u8, way: Way) -> io::Result<()> {
+        self.reachable(at)?;
         let local = libc::iovec {
             iov_base: std::ptr::from_mut(byte).cast(),
             iov_len: 1,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use cowherd_model::predict::{Frame, Page, Predictor, Turn, View};
 use serde::{Deserialize, Serialize};
 
 use super::call::{self, close};
-use super::fuse::{self, CELL};
+use super::fuse::CELL;
+use super::held::Held;
 use super::kernel;
 use super::look::{self, Entry};
 use super::outcome;
@@ -65,7 +66,7 @@ impl std::fmt::Display for NoResult {
 pub struct Run<'a> {
     pub(super) test: &'a Test,
     pub(super) predictor: &'a Predictor,
-    fuses: &'a [fuse::File],
+    held: &'a [&'a Held],
     pub(super) world: World,
     /// The file of each transfer.
     file_of: Vec<usize>,
@@ -89,15 +90,15 @@ impl<'a> Run<'a> {
     pub fn prepare(
         plan: &'a Plan,
         predictor: &'a Predictor,
-        fuses: &'a [fuse::File],
+        held: &'a [&'a Held],
         delays: Option<u32>,
     ) -> Result<Run<'a>, NoResult> {
         let test = &plan.test;
-        let world = make(test, fuses, delays)?;
+        let world = make(test, held, delays)?;
         let mut run = Run {
             test,
             predictor,
-            fuses,
+            held,
             world,
             file_of: file_of(test),
             contents: test.files.iter().map(|f| cells(&f.values)).collect(),
@@ -186,7 +187,12 @@ impl<'a> Run<'a> {
             let mut busy = false;
             for n in 0..self.kernel.len() {
                 let task = self.test.threads.len() + n;
-                if self.can(Turn::Task(task)) {
+                let next = kernel::activity(self.test, n, self.kernel[n]);
+                // What names a process that a fork has yet to make waits for it.
+                let there = next.and_then(kernel::process).is_none_or(|p| {
+                    self.world.board.get().pids[p.index()].load(Ordering::SeqCst) != 0
+                });
+                if there && self.can(Turn::Task(task)) {
                     for _ in 0..world::next(&mut random) % 20_000 {
                         std::hint::spin_loop();
                     }
@@ -195,12 +201,12 @@ impl<'a> Run<'a> {
                 }
             }
             for io in 0..self.file_of.len() {
-                if self.fuses[io].pending(0) {
+                if self.held[io].pending(0) {
                     for _ in 0..world::next(&mut random) % 20_000 {
                         std::hint::spin_loop();
                     }
                     let file = self.file_of[io];
-                    self.fuses[io].complete(&mut self.contents[file])?;
+                    self.held[io].complete(&mut self.contents[file])?;
                     busy = true;
                 }
             }
@@ -216,6 +222,9 @@ impl<'a> Run<'a> {
         }
         self.issued = 0;
         self.view = self.look();
+        // What came of a call cannot be told by looking at pages that others change meanwhile.
+        let names = self.predictor.program.refusals.iter();
+        self.refused = names.map(|&name| (name, None)).collect();
         Ok(outcome::of(&self))
     }
 
@@ -278,14 +287,14 @@ impl<'a> Run<'a> {
         let state = self.world.board.get().transfers[io]
             .state
             .load(Ordering::SeqCst);
-        state == 1 && self.fuses[io].pending(0)
+        state == 1 && self.held[io].pending(0)
     }
 
     fn take(&mut self, turn: Turn) -> Result<(), NoResult> {
         match turn {
             Turn::Complete(io) => {
                 let file = self.file_of[io];
-                self.fuses[io].complete(&mut self.contents[file])?;
+                self.held[io].complete(&mut self.contents[file])?;
                 self.wait_for("the end of a transfer", |run| {
                     run.world.board.get().transfers[io]
                         .state
@@ -509,7 +518,7 @@ impl<'a> Run<'a> {
     /// A process that is there; one that has ended is not.
     pub(super) fn pid(&self, process: usize) -> Option<i32> {
         let pid = self.world.board.get().pids[process].load(Ordering::SeqCst);
-        (pid != 0 && !matches!(look::state(pid, pid), None | Some('Z' | 'X'))).then_some(pid)
+        (pid != 0 && look::has_memory(pid)).then_some(pid)
     }
 
     /// What is at a variable of a process; none: nothing is mapped there.
@@ -614,10 +623,10 @@ impl Drop for Run<'_> {
             if !pids.iter().any(alive) || begun.elapsed() > PATIENCE {
                 break;
             }
-            self.fuses.iter().for_each(fuse::File::drain);
+            self.held.iter().for_each(|held| held.drain());
             std::thread::sleep(Duration::from_micros(100));
         }
-        self.fuses.iter().for_each(fuse::File::drain);
+        self.held.iter().for_each(|held| held.drain());
         let ends = self.world.pipes.iter().flat_map(|&(r, w)| [r, w]);
         ends.chain(self.world.files.iter().flatten().copied())
             .for_each(close);
@@ -626,7 +635,7 @@ impl Drop for Run<'_> {
 }
 
 /// Everything that the processes of a run inherit.
-fn make(test: &Test, fuses: &[fuse::File], delays: Option<u32>) -> io::Result<World> {
+fn make(test: &Test, held: &[&Held], delays: Option<u32>) -> io::Result<World> {
     let filler = Filler::draw();
     let mut files = Vec::new();
     for n in 0..test.files.len() {
@@ -642,10 +651,7 @@ fn make(test: &Test, fuses: &[fuse::File], delays: Option<u32>) -> io::Result<Wo
     Ok(World {
         test: test.clone(),
         board: Board::new()?,
-        transfers: fuses
-            .iter()
-            .map(|f| (f.file.as_raw_fd(), f.server()))
-            .collect(),
+        transfers: held.iter().map(|h| (h.file(), h.server())).collect(),
         files,
         pipes,
         filler,
@@ -668,7 +674,7 @@ fn cells(values: &[u8]) -> [u8; 4] {
 }
 
 /// The file of each transfer.
-fn file_of(test: &Test) -> Vec<usize> {
+pub(super) fn file_of(test: &Test) -> Vec<usize> {
     let mut files = Vec::new();
     for t in 0..test.threads.len() {
         for (s, stmt) in reached(test, t).iter().enumerate() {

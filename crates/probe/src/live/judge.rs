@@ -9,14 +9,17 @@ use cowherd_litmus::ast::{Prop, Test};
 use cowherd_model::check::{self, Search, check};
 use cowherd_model::kernels::Profile;
 use cowherd_model::observe::Observable;
-use cowherd_model::predict::{Belief, Predictor, TooMany, Turn, View, orders};
+use cowherd_model::predict::{Belief, Predictor, TooMany, Turn, View};
 use cowherd_model::program::JUNK;
 use serde::{Deserialize, Serialize};
 
+use super::chosen::{Chosen, choose};
 use super::directed::Trace;
 use super::runner::LIMIT;
-use super::{Options, TestResult};
+use super::{Options, TestResult, why};
 
+/// Forbidden runs of a test that are explained.
+const EXPLAINED: usize = 3;
 /// States of the search over every interleaving at most.
 const SEARCH: u64 = 400_000;
 /// States of all beliefs of one order at most, where nothing seen cuts them down.
@@ -73,6 +76,8 @@ pub struct Forbidden {
     pub seen: String,
     /// What the model allows there.
     pub allowed: Vec<String>,
+    /// Why not the other: what the model does in the last turn, and which of its rules forbids what was seen.
+    pub why: Vec<String>,
     /// How often.
     pub times: u32,
 }
@@ -108,6 +113,9 @@ pub struct Judged {
     pub forbidden: Vec<Forbidden>,
     /// Runs that came to too many states to be followed.
     pub unfollowed: u32,
+    /// The steps that the model may have taken in the turns that were taken.
+    #[serde(skip)]
+    pub steps: Steps,
 }
 
 /// Steps of the mm: a path, and the step's name.
@@ -115,16 +123,6 @@ pub type Steps = BTreeSet<(&'static str, &'static str)>;
 
 /// Holds a result against the model of a kernel.
 pub fn judge(result: &TestResult, profile: &Profile, options: &Options) -> Judged {
-    judge_reaching(result, profile, options, None)
-}
-
-/// The same, and notes the steps that the model may have taken in the turns that were taken.
-pub fn judge_reaching(
-    result: &TestResult,
-    profile: &Profile,
-    options: &Options,
-    reached: Option<&mut Steps>,
-) -> Judged {
     let mut judged = Judged {
         name: result.name.clone(),
         verdict: Verdict::Skipped,
@@ -140,6 +138,7 @@ pub fn judge_reaching(
         no_result: result.no_result.clone(),
         forbidden: Vec::new(),
         unfollowed: 0,
+        steps: Steps::new(),
     };
     if result.skipped.is_some() {
         return judged;
@@ -181,6 +180,9 @@ pub fn judge_reaching(
             Ok(Ok(satisfies)) => satisfies,
             Ok(Err(mut forbidden)) => {
                 forbidden.times = *times;
+                if judged.forbidden.len() < EXPLAINED {
+                    forbidden.why = why::not(&test, profile, &predictor, trace);
+                }
                 judged.forbidden.push(forbidden);
                 None
             }
@@ -191,9 +193,7 @@ pub fn judge_reaching(
         };
         note(tracker.text(&trace.outcome), *times, satisfies);
     }
-    if let Some(reached) = reached {
-        reached.extend(predictor.program.taken.names());
-    }
+    judged.steps = predictor.program.taken.names().into_iter().collect();
     // Where nothing is asked, the model need not be searched.
     let asks = test.condition.prop != Prop::True;
     let run = asks.then(|| model(&test, profile)).flatten();
@@ -215,6 +215,7 @@ pub fn judge_reaching(
                             .take(8)
                             .map(|o| program.outcome_names(o).join("; "))
                             .collect(),
+                        why: Vec::new(),
                         times: *times,
                     });
                 }
@@ -275,9 +276,10 @@ fn conclude(
 
 /// Why an outcome that the model allows was not seen: does any order of whole calls show it?
 fn why_not_seen(test: &Test, predictor: &Predictor, options: &Options) -> &'static str {
-    match at_call_grain(test, predictor, options) {
+    let chosen = choose(test, predictor, options);
+    match at_call_grain(test, predictor, &chosen) {
         Ok(true) => "allowed at the grain of calls, by a choice that the kernel did not take",
-        Ok(false) if orders(predictor, options.orders, options.seed).sampled => {
+        Ok(false) if chosen.sampled && chosen.shows != Some(false) => {
             "not in the orders that were tried, at the grain of calls"
         }
         Ok(false) => "needs an interleaving inside a call",
@@ -286,16 +288,12 @@ fn why_not_seen(test: &Test, predictor: &Predictor, options: &Options) -> &'stat
 }
 
 /// May any of the orders, call by call, end so that the proposition holds?
-pub fn at_call_grain(
-    test: &Test,
-    predictor: &Predictor,
-    options: &Options,
-) -> Result<bool, TooMany> {
+fn at_call_grain(test: &Test, predictor: &Predictor, chosen: &Chosen) -> Result<bool, TooMany> {
     let mut stack: Vec<(Turn, Belief)> = Vec::new();
-    for order in orders(predictor, options.orders, options.seed).orders {
+    for order in &chosen.orders {
         let common = stack
             .iter()
-            .zip(&order)
+            .zip(order)
             .take_while(|((turn, _), o)| turn == *o)
             .count();
         stack.truncate(common);
@@ -351,7 +349,7 @@ fn whole(
 }
 
 /// Follows traces, and remembers how far beginnings led.
-struct Tracker<'p> {
+pub(super) struct Tracker<'p> {
     predictor: &'p Predictor,
     test: &'p Test,
     /// Observables that are shown: those of the condition, and registers.
@@ -360,7 +358,7 @@ struct Tracker<'p> {
 }
 
 impl<'p> Tracker<'p> {
-    fn new(predictor: &'p Predictor, test: &'p Test) -> Tracker<'p> {
+    pub(super) fn new(predictor: &'p Predictor, test: &'p Test) -> Tracker<'p> {
         let program = &predictor.program;
         let mut asked = BTreeSet::new();
         test.condition.prop.atoms(&mut |atom| {
@@ -378,7 +376,10 @@ impl<'p> Tracker<'p> {
     }
 
     /// Does the model allow a trace? If so: does the proposition hold in its end, where that can be told?
-    fn follow(&mut self, trace: &Trace) -> Result<Result<Option<bool>, Forbidden>, TooMany> {
+    pub(super) fn follow(
+        &mut self,
+        trace: &Trace,
+    ) -> Result<Result<Option<bool>, Forbidden>, TooMany> {
         let p = self.predictor;
         let mut belief = p.start();
         for n in 0..trace.turns.len() {
@@ -428,6 +429,7 @@ impl<'p> Tracker<'p> {
             turns: told(self.predictor, turns),
             seen,
             allowed: allowed.into_iter().collect(),
+            why: Vec::new(),
             times: 1,
         }
     }

@@ -19,6 +19,15 @@ pub fn activity(test: &Test, actor: usize, n: usize) -> Option<&Activity> {
     block.activities.get(n).map(|a| &a.activity)
 }
 
+/// The process that an activity is about.
+pub fn process(activity: &Activity) -> Option<ProcessId> {
+    match activity {
+        Activity::Madvise { at, .. } => Some(at.process),
+        Activity::ClearRefs { process } => Some(*process),
+        _ => None,
+    }
+}
+
 /// Does an activity.
 pub fn act(activity: &Activity, world: &World) -> io::Result<()> {
     let pid = |p: ProcessId| world.board.get().pids[p.index()].load(Ordering::SeqCst);

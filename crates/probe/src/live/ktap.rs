@@ -99,6 +99,7 @@ pub fn details(judged: &Judged) -> Vec<String> {
         for allowed in &forbidden.allowed {
             out.push(format!("  allowed: {allowed}"));
         }
+        out.extend(forbidden.why.iter().map(|why| format!("  why not: {why}")));
     }
     out
 }

@@ -92,6 +92,26 @@ pub fn state(pid: i32, tid: i32) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
+/// Has a process memory? Not if all of its threads are zombies. A thread that ends lets go of memory before it closes its files, and to close one
+/// that FUSE has may take until a transfer completes: so not either if it sleeps and has no memory any more. One that has none and runs may
+/// still be taking it down.
+pub fn has_memory(pid: i32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return false;
+    };
+    let of_thread = |tid: i32| match state(pid, tid) {
+        None | Some('Z' | 'X') => false,
+        Some('S' | 'D') => {
+            let pages = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/statm"));
+            pages.is_ok_and(|pages| !pages.starts_with("0 "))
+        }
+        Some(_) => true,
+    };
+    threads
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .any(of_thread)
+}
+
 /// Reads a byte of a process. None: it cannot be read.
 pub fn byte(pid: i32, address: usize) -> Option<u8> {
     let memory = File::open(format!("/proc/{pid}/mem")).ok()?;

@@ -10,7 +10,7 @@ use super::uffd::Uffd;
 use super::uring::Ring;
 
 /// What is there.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// `uname -r`.
     pub release: String,
@@ -24,6 +24,8 @@ pub struct Machine {
     pub frames: bool,
     /// Is there /dev/fuse?
     pub fuse: bool,
+    /// May block devices of its own be made, with nbd?
+    pub nbd: bool,
     /// Swap that is on.
     pub swap: Option<Swap>,
     /// Swap areas of cowherd's own may be made, of these kinds.
@@ -94,6 +96,7 @@ impl Machine {
             root,
             frames: frames(),
             fuse: Path::new("/dev/fuse").exists() && root,
+            nbd: system && super::nbd::available(),
             swap: swap(),
             own_swap: if system {
                 super::system::kinds()

@@ -5,13 +5,16 @@
 //! a question for whoever has it ([`judge`]): results are data and may come from another machine.
 
 pub mod call;
+mod chosen;
 pub mod directed;
 pub mod fuse;
+pub mod held;
 pub mod judge;
 pub mod kernel;
 pub mod ktap;
 pub mod look;
 pub mod machine;
+pub mod nbd;
 mod outcome;
 pub mod plan;
 pub mod random;
@@ -24,6 +27,7 @@ pub mod system;
 pub mod uffd;
 pub mod undo;
 pub mod uring;
+mod why;
 pub mod world;
 
 use serde::{Deserialize, Serialize};
@@ -110,6 +114,9 @@ pub fn touches(machine: &Machine, options: &Options) -> Vec<String> {
     }
     if options.reach == Reach::System {
         lines.push("/proc/sys/vm/page-cluster: 0 while tests run, then what it was".into());
+    }
+    if machine.nbd {
+        lines.push("up to four nbd devices that nobody uses, let go of at the end".into());
     }
     if machine.ksm {
         lines.push("/sys/kernel/mm/ksm/{run,pages_to_scan,sleep_millisecs,smart_scan}, then what they were".into());

@@ -11,7 +11,7 @@ use cowherd_litmus::ast::{
 use super::call::pipe_widths;
 use super::machine::{Machine, Swap};
 use super::uffd::feature;
-use super::world::{self, World};
+use super::world;
 
 /// A test that can run here.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub fn plan(test: &Test, machine: &Machine) -> Result<Plan, String> {
     Ok(plan)
 }
 
-/// Direct I/O goes through FUSE, whatever the file is on; what is mapped or buffered is a real file.
+/// Direct reads of a block device go through nbd, other direct I/O through FUSE, whatever the file is on; what is mapped or buffered is a real file.
 fn files(plan: &mut Plan, machine: &Machine) -> Result<(), String> {
     let test = &plan.test;
     for n in 0..test.files.len() {
@@ -65,7 +65,14 @@ fn files(plan: &mut Plan, machine: &Machine) -> Result<(), String> {
                 test.files[n].name
             ));
         }
-        if direct && !machine.fuse {
+        if mapped && is_written(test, n) {
+            return Err(format!(
+                "{} is mapped, and written through the page cache: the model keeps the two apart",
+                test.files[n].name
+            ));
+        }
+        let device = machine.nbd && only_read(test, n);
+        if direct && !machine.fuse && !device {
             return Err(
                 "FUSE (as root, /dev/fuse): nothing else can hold a direct transfer".into(),
             );
@@ -73,11 +80,17 @@ fn files(plan: &mut Plan, machine: &Machine) -> Result<(), String> {
     }
     for n in 0..plan.test.files.len() {
         let (direct, _) = uses(&plan.test, n);
+        let device = machine.nbd && only_read(&plan.test, n);
         let file = &mut plan.test.files[n];
-        if direct && file.on != FileSystem::Fuse {
+        let on = match file.on {
+            // A read(2) of a device takes the simple path.
+            FileSystem::Block | FileSystem::BlockSync if device => FileSystem::BlockSync,
+            _ => FileSystem::Fuse,
+        };
+        if direct && file.on != on {
             plan.notes
-                .push(format!("{}: on fuse for {}", file.name, file.on));
-            file.on = FileSystem::Fuse;
+                .push(format!("{}: on {on} for {}", file.name, file.on));
+            file.on = on;
         }
     }
     Ok(())
@@ -87,6 +100,26 @@ fn is_mapped(test: &Test, file: usize) -> bool {
     test.pages
         .iter()
         .any(|p| matches!(p.contents, Contents::File { file: f, .. } if f.index() == file))
+}
+
+/// Is the file only ever read, by read(2)? What is written to a block device cannot be held.
+fn only_read(test: &Test, n: usize) -> bool {
+    let mut stmts = test.threads.iter().flat_map(|t| &t.stmts);
+    !stmts.any(|s| {
+        matches!(&s.call,
+            Call::Pwrite { file, .. }
+            | Call::WriteSubmit { file, .. }
+            | Call::ReadFixed { file, .. }
+            | Call::WriteFixed { file, .. } if file.file.index() == n)
+    })
+}
+
+/// Is there a buffered write to the file?
+fn is_written(test: &Test, n: usize) -> bool {
+    let mut stmts = test.threads.iter().flat_map(|t| &t.stmts);
+    stmts.any(|s| {
+        matches!(&s.call, Call::Pwrite { file, mode: Mode::Buffered, .. } if file.file.index() == n)
+    })
 }
 
 /// Is there direct, is there buffered I/O on the file?
@@ -240,8 +273,22 @@ fn calls(test: &Test, machine: &Machine) -> Result<(), String> {
 }
 
 fn pages(test: &Test, machine: &Machine) -> Result<(), String> {
+    let cleared = |a: &Attributes| a.tracked || a.wrprotected;
+    let asks = test
+        .threads
+        .iter()
+        .flat_map(|t| &t.stmts)
+        .any(|s| matches!(s.call, Call::Pagemap { .. }));
     for page in &test.pages {
         let a: &Attributes = &page.attributes;
+        if asks
+            && (a.wrprotected || !a.tracked && test.pages.iter().any(|p| cleared(&p.attributes)))
+        {
+            return Err(format!(
+                "{}: clear_refs, which is about every page of a process, and leaves none soft-dirty",
+                page.name
+            ));
+        }
         let cannot = |what: &str| Err(format!("{}: {what}", page.name));
         if a.nonexclusive && !a.dirty {
             return cannot("a clean page comes from swap, and is exclusive then");
@@ -445,14 +492,6 @@ fn has(test: &Test, process: ProcessId, page: PageId) -> bool {
             None => return false,
         }
     }
-}
-
-/// Transfers of a test: how many files with a server it needs.
-pub fn transfers(test: &Test) -> usize {
-    (0..test.threads.len())
-        .flat_map(|t| (0..world::reached(test, t).len()).map(move |s| (t, s)))
-        .filter(|&(t, s)| World::transfer_of(test, t, s).is_some())
-        .count()
 }
 
 /// Is the file a real one, in the page cache? Otherwise a server has it.

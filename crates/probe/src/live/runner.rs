@@ -6,14 +6,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cowherd_litmus::ast::Test;
+use cowherd_litmus::ast::{FileSystem, Test};
 use cowherd_model::kernels::Kernels;
-use cowherd_model::predict::{Predictor, orders};
+use cowherd_model::predict::Predictor;
 
+use super::chosen::choose;
+use super::directed::file_of;
 use super::directed::{NoResult, Run};
-use super::fuse;
+use super::held::Held;
 use super::machine::Machine;
-use super::plan::{Plan, plan, transfers};
+use super::plan::{Plan, plan};
 use super::{Options, Reach, TestResult, sys, system, world};
 
 /// States of one turn at most, when turns are predicted.
@@ -26,7 +28,9 @@ pub struct Runner {
     options: Options,
     machine: Machine,
     folder: PathBuf,
-    fuses: Vec<fuse::File>,
+    /// Files that hold transfers: on FUSE, and block devices.
+    fuses: Vec<Held>,
+    nbds: Vec<Held>,
     deadline: Instant,
 }
 
@@ -46,6 +50,7 @@ impl Runner {
             machine,
             folder: folder.into(),
             fuses: Vec::new(),
+            nbds: Vec::new(),
             deadline: Instant::now() + Duration::from_secs(options.seconds),
         })
     }
@@ -88,17 +93,33 @@ impl Runner {
     }
 
     fn measure(&mut self, plan: &Plan, predictor: &Predictor) -> io::Result<TestResult> {
-        while self.fuses.len() < transfers(&plan.test) {
+        // Which transfers are with block devices.
+        let files = file_of(&plan.test).into_iter();
+        let block: Vec<bool> = files
+            .map(|n| plan.test.files[n].on == FileSystem::BlockSync)
+            .collect();
+        let (devices, others) = (block.iter().filter(|b| **b).count(), block.len());
+        while self.fuses.len() < others - devices {
             let folder = self.folder.join(format!("fuse{}", self.fuses.len()));
             self.fuses
-                .push(fuse::File::mount(&folder).map_err(|e| because("FUSE", e))?);
+                .push(Held::fuse(&folder).map_err(|e| because("FUSE", e))?);
         }
-        let orders = orders(predictor, self.options.orders, self.options.seed);
+        while self.nbds.len() < devices {
+            self.nbds.push(Held::nbd().map_err(|e| because("nbd", e))?);
+        }
+        let (mut fuses, mut nbds) = (self.fuses.iter(), self.nbds.iter());
+        let held = block.iter().filter_map(|block| match block {
+            true => nbds.next(),
+            false => fuses.next(),
+        });
+        let held: Vec<&Held> = held.collect();
+        let orders = choose(&plan.test, predictor, &self.options);
         let mut traces = Counted::default();
         let mut no_result = Counted::default();
         for order in &orders.orders {
             for _ in 0..self.options.runs {
-                let trace = self.attempt(plan, predictor, None, |run| run.directed(order))?;
+                let trace =
+                    self.attempt(plan, predictor, &held, None, |run| run.directed(order))?;
                 match trace {
                     Ok(trace) => traces.add(trace),
                     Err(why) => no_result.add(why.to_string()),
@@ -115,7 +136,7 @@ impl Runner {
                 .seed
                 .wrapping_mul(0x9e37_79b9)
                 .wrapping_add(u64::from(n));
-            match self.attempt(plan, predictor, Some(20_000), |run| run.free(seed))? {
+            match self.attempt(plan, predictor, &held, Some(20_000), |run| run.free(seed))? {
                 Ok(outcome) => free.add(outcome),
                 Err(why) => no_result.add(why.to_string()),
             }
@@ -135,6 +156,7 @@ impl Runner {
         &self,
         plan: &Plan,
         predictor: &Predictor,
+        held: &[&Held],
         delays: Option<u32>,
         go: impl Fn(Run) -> Result<T, NoResult>,
     ) -> io::Result<Result<T, NoResult>> {
@@ -143,10 +165,10 @@ impl Runner {
             if let Some(swap) = plan.swap
                 && self.machine.own_swap.contains(&swap)
             {
-                system::swap_on(swap).map_err(|e| because("a swap area", e))?;
+                system::swap_on(swap, &self.folder).map_err(|e| because("a swap area", e))?;
             }
             tries += 1;
-            match Run::prepare(plan, predictor, &self.fuses, delays).and_then(&go) {
+            match Run::prepare(plan, predictor, held, delays).and_then(&go) {
                 Err(NoResult::Start(_)) if tries < TRIES => {}
                 result => return Ok(result),
             }

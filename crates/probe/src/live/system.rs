@@ -28,18 +28,13 @@ pub fn kinds() -> Vec<Swap> {
     }
     kinds.push(Swap {
         synchronous: false,
-        stable: stable_writes(&folder()),
+        stable: stable_writes(&std::env::temp_dir()),
     });
     kinds
 }
 
-/// Where a swap file may be: not in memory.
-fn folder() -> PathBuf {
-    std::env::temp_dir()
-}
-
-/// Makes sure that a swap area of this kind is on, and no other of cowherd's.
-pub fn swap_on(kind: Swap) -> io::Result<()> {
+/// Makes sure that a swap area of this kind is on, and no other of cowherd's. A swap file is made in `folder`.
+pub fn swap_on(kind: Swap, folder: &Path) -> io::Result<()> {
     let mut area = AREA.lock().unwrap_or_else(|e| e.into_inner());
     match area.take() {
         Some((on, path)) if on == kind => {
@@ -57,7 +52,7 @@ pub fn swap_on(kind: Swap) -> io::Result<()> {
     let path = if kind.synchronous {
         zram()?
     } else {
-        file().or_else(|_| on_loop())?
+        file(folder).or_else(|_| on_loop())?
     };
     label(&path)?;
     undo::push(Undo::Swapoff(path.clone()));
@@ -86,8 +81,8 @@ fn zram() -> io::Result<PathBuf> {
     Ok(format!("/dev/zram{number}").into())
 }
 
-fn file() -> io::Result<PathBuf> {
-    let path = folder().join(format!("cowherd-swap-{}", std::process::id()));
+fn file(folder: &Path) -> io::Result<PathBuf> {
+    let path = folder.join("swap");
     undo::push(Undo::File(path.clone()));
     let mut file = File::create(&path)?;
     let zeroes = vec![0; 1 << 20];

@@ -560,6 +560,11 @@ fn idle() -> ! {
     }
 }
 
+/// A child has no userfaultfd: its parent's is for the parent's memory.
+pub fn forget_uffd() {
+    UFFD.set(None);
+}
+
 /// Ends the process without a word to anybody.
 pub fn end() -> ! {
     // SAFETY: does not return.

@@ -17,6 +17,7 @@ pub mod table;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::init::Job;
@@ -25,7 +26,7 @@ use crate::live;
 pub use image::Image;
 pub use modules::WANTED;
 pub use qemu::{Accelerator, Machine};
-pub use session::{Event, Outcome, Session, SessionEnd, first_choice, run};
+pub use session::{Event, Outcome, Session, SessionEnd, first_choice, look, run};
 
 /// A kernel, and the machine to boot it in.
 #[derive(Debug)]
@@ -72,14 +73,14 @@ impl Guest {
 
     /// Boots to a shell on this terminal.
     pub fn shell(&self) -> Result<(), String> {
-        let mut job = Job {
+        let mut accelerator = first_choice();
+        session::look(self, &mut accelerator, &AtomicBool::new(false))?;
+        let job = Job {
             tests: Vec::new(),
             options: live::Options::default(),
             limit: 0,
-            shell: false,
+            shell: true,
         };
-        let accelerator = session::works(self, &job)?;
-        job.shell = true;
         let archive = session::archive(&job, &self.modules)?;
         boot::shell(self, &archive, accelerator).map_err(|e| qemu_failed(&e))
     }

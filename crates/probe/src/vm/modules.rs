@@ -6,8 +6,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// What tests use where the kernel has it as modules; a kernel may have any of them built in, or not at all. zram is swap that is done in the call,
-/// with compressors that it asks for by name; a loop device is swap that is done later; a FUSE file's server answers when told.
-pub const WANTED: [&str; 5] = ["lzo_rle", "lz4", "zram", "loop", "fuse"];
+/// with compressors that it asks for by name; a loop device is swap that is done later; the servers of a FUSE file and of an nbd device answer when
+/// told.
+pub const WANTED: [&str; 6] = ["lzo_rle", "lz4", "zram", "loop", "fuse", "nbd"];
 
 /// Which module needs which, from `modules.dep`.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ use super::qemu::Accelerator;
 use super::{Guest, initramfs};
 use crate::frame::{Hello, Message};
 use crate::init::{Job, Source};
-use crate::live::{self, TestResult};
+use crate::live::{self, Reach, TestResult};
 
 /// Boots in which nothing was heard of a test, and tries of a test that dies without a word.
 const TRIES: u32 = 3;
@@ -253,21 +253,37 @@ pub fn first_choice() -> Accelerator {
     }
 }
 
-/// An accelerator with which the guest comes up: tries KVM with a job without tests.
-pub(super) fn works(guest: &Guest, job: &Job) -> Result<Accelerator, String> {
-    if first_choice() == Accelerator::Kvm {
-        let boot = boot::boot(
-            guest,
-            &archive(job, &guest.modules)?,
-            Accelerator::Kvm,
-            limits(guest, Accelerator::Kvm, 0),
-            &mut |_| {},
-            &AtomicBool::new(false),
-        )
-        .map_err(|e| super::qemu_failed(&e))?;
-        if boot.end == End::Complete {
-            return Ok(Accelerator::Kvm);
+/// Boots without a test, to see what the guest is and has. `accelerator` becomes one with which it comes up.
+pub fn look(
+    guest: &Guest,
+    accelerator: &mut Accelerator,
+    stop: &AtomicBool,
+) -> Result<Hello, String> {
+    let job = Job {
+        tests: Vec::new(),
+        options: live::Options {
+            reach: Reach::System,
+            ..live::Options::default()
+        },
+        limit: 1,
+        shell: false,
+    };
+    let archive = archive(&job, &guest.modules)?;
+    let mut tries = 0;
+    loop {
+        let limits = limits(guest, *accelerator, 0);
+        let boot = boot::boot(guest, &archive, *accelerator, limits, &mut |_| {}, stop)
+            .map_err(|e| super::qemu_failed(&e))?;
+        match boot.hello {
+            Some(hello) if boot.end == End::Complete => return Ok(hello),
+            _ if boot.end == End::Interrupted => return Err(how(&boot.end)),
+            _ if *accelerator == Accelerator::Kvm => *accelerator = Accelerator::Tcg,
+            _ => {
+                tries += 1;
+                if tries == TRIES {
+                    return Err(format!("no kernel came up: {}", failure(&boot)));
+                }
+            }
         }
     }
-    Ok(Accelerator::Tcg)
 }

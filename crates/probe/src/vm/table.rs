@@ -149,6 +149,7 @@ pub fn markdown(command: &str, names: &[String], kernels: &[Held]) -> String {
         }
         out.push('\n');
     }
+    out.push_str(&unseen(names, kernels));
     out.push_str("\n## What was seen\n");
     for (n, name) in names.iter().enumerate().filter(|(n, _)| ran(*n, kernels)) {
         let _ = writeln!(out, "\n### {name}\n");
@@ -165,6 +166,26 @@ pub fn markdown(command: &str, names: &[String], kernels: &[Held]) -> String {
             _ => None,
         });
         let _ = writeln!(out, "- {name}: {}", why.unwrap_or_else(|| "not run".into()));
+    }
+    out
+}
+
+/// What the model allows and no run showed, with the reason: a line for each test, kernels of one reason together.
+fn unseen(names: &[String], kernels: &[Held]) -> String {
+    let mut out = String::from("\n## Allowed, and not seen\n\n");
+    for (n, name) in names.iter().enumerate() {
+        let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for kernel in kernels {
+            if let Some(Tested::Judged { judged, .. }) = kernel.tests.get(n)
+                && judged.verdict == Verdict::NotWitnessed
+            {
+                let reason = judged.reason.as_deref().unwrap_or("not known");
+                reasons.entry(reason).or_default().push(&kernel.name);
+            }
+        }
+        for (reason, kernels) in reasons {
+            let _ = writeln!(out, "- {name} on {}: {reason}", kernels.join(", "));
+        }
     }
     out
 }
