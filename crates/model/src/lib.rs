@@ -16,6 +16,7 @@ pub mod memory;
 pub mod observe;
 pub mod predict;
 pub mod program;
+mod settle;
 pub mod spec;
 mod starts;
 pub mod state;
