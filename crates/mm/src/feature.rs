@@ -256,6 +256,12 @@ features! {
     /// MADV_FREE flushes before it returns.
     MadvfreeFlush = "madvfree_flush",
 
+    // What would close two windows that the model found; in no release.
+    /// Reclaim flushes what it deferred before it drops a page from the swap cache, too.
+    RemoveFlush = "remove_flush",
+    /// Reclaim takes a page for one that CPUs may still write, if a flush is pending in its mm.
+    UnmapFlushPending = "unmap_flush_pending",
+
     // userfaultfd read-write protection.
     /// UFFDIO_RWPROTECT: traps loads too; a series of 2026, in no release.
     UffdRwp = "uffd_rwp",

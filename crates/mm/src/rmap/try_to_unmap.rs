@@ -193,7 +193,7 @@ pub fn defer_flush(k: &mut Kernel, mm: MmId, at: Va, old: Present, batch: &mut T
         return k.flush_tlb_page(mm, at);
     }
     batch.pending = true;
-    batch.writable |= old.dirty;
+    batch.writable |= old.dirty || k.has(F::UnmapFlushPending) && k.tables(mm).flush_pending.0 > 0;
     k.tables_mut(mm).flush_batched = true;
 }
 

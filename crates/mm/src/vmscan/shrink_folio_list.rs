@@ -236,7 +236,13 @@ impl Shrink {
                 }
                 go(Freeze { p })
             }
-            Freeze { p } => freeze(k, p),
+            Freeze { mut p } => {
+                if k.has(F::RemoveFlush) {
+                    k.try_to_unmap_flush(p.batch);
+                    p.batch = TlbBatch::EMPTY;
+                }
+                freeze(k, p)
+            }
             Remove { p } => {
                 let page = *k.page(p.pfn);
                 let recheck = page.swapbacked || !k.has(F::MadvfreeRefs);

@@ -101,6 +101,10 @@ pub const STARTS: &[(&str, &str)] = &[
     ("values", "wrprotected, clean"),
     ("values", "batch(P0)"),
     ("values", "nonexclusive, batch(P1)"),
+    ("values", "crowded"),
+    ("values", "nonexclusive, crowded"),
+    ("values", "shared(A, B), crowded"),
+    ("values", "cached, crowded"),
     ("values", "cached"),
     ("values", "cached, clean"),
     ("values", "cached, nonexclusive"),
@@ -194,7 +198,12 @@ impl Generator {
         } else {
             ""
         };
-        draft.decls.push(format!("{swap}{slots}"));
+        let full = if self.random.once_in(4) {
+            " half_full"
+        } else {
+            ""
+        };
+        draft.decls.push(format!("{swap}{full}{slots}"));
         let fs = self.random.of(&FILE_SYSTEMS);
         let contents = if two { "{ 3, 4 }" } else { "3" };
         draft.decls.push(format!("file f on {fs} = {contents}"));
