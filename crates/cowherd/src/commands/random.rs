@@ -20,14 +20,17 @@ use crate::terminal;
 const SHRUNK: usize = 3;
 const SHRINKS: usize = 40;
 
+/// Runs tests somewhere, and holds each against the model.
+type Run<'a> = &'a mut dyn FnMut(&[Test], &Options) -> Result<Vec<Tested>, Failure>;
+
 /// Where programs run, and the kernel of the model that they are held against.
 pub struct Ground<'a> {
     /// What is there.
     pub machine: Machine,
     /// The kernel of the model.
     pub profile: Profile,
-    /// Runs tests there, and holds each against the model.
-    pub run: &'a mut dyn FnMut(&[Test], &Options) -> Result<Vec<Tested>, Failure>,
+    /// Runs tests there.
+    pub run: Run<'a>,
 }
 
 /// Draws so many programs, runs them, and tells which of them the model forbids.
