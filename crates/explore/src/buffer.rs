@@ -79,7 +79,7 @@ impl Buffers {
     }
 
     /// The hashes for one shard.
-    pub(crate) fn hashes(&self, shard: usize) -> impl Iterator<Item = u64> {
+    pub(crate) fn hashes(&self, shard: usize) -> impl Iterator<Item = u64> + Clone {
         self.shards[shard].iter().map(|entry| entry.hash)
     }
 

@@ -15,6 +15,21 @@ fn mix(state: u64, bytes: &[u8; 16]) -> u64 {
     fold(wide as u64 ^ state, (wide >> 64) as u64 ^ RIGHT).wrapping_add(state.rotate_left(23))
 }
 
+/// Fewer than 16 bytes, and zeroes behind them: of two loads that overlap if there are 8, rather than by a copy of who knows how many.
+fn padded(bytes: &[u8]) -> [u8; 16] {
+    let mut padded = [0; 16];
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => {
+            let unused = 8 * (16 - bytes.len());
+            let last = u64::from_le_bytes(*last).unbounded_shr(unused as u32);
+            padded[..8].copy_from_slice(first);
+            padded[8..].copy_from_slice(&last.to_le_bytes());
+        }
+        _ => padded[..bytes.len()].copy_from_slice(bytes),
+    }
+    padded
+}
+
 /// Hashes `bytes`: 32 at a time in two lanes that do not wait for each other, then the last 16 once more, which take in what
 /// was left over.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
@@ -29,11 +44,7 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     }
     lanes[1] = match bytes.last_chunk::<16>() {
         Some(last) => mix(lanes[1], last),
-        None => {
-            let mut padded = [0; 16];
-            padded[..bytes.len()].copy_from_slice(bytes);
-            mix(lanes[1], &padded)
-        }
+        None => mix(lanes[1], &padded(bytes)),
     };
     fold(lanes[0] ^ RIGHT, lanes[1].rotate_left(32) ^ LEFT)
 }
@@ -50,6 +61,16 @@ mod tests {
             hash(b"do_swap_page, do_anonymous_page, do_wp_page"),
             0xfe7e_69f9_20a6_4467
         );
+    }
+
+    #[test]
+    fn short_states_are_padded_with_zeroes() {
+        let bytes: Vec<u8> = (1..16).collect();
+        for length in 0..16 {
+            let mut expected = [0; 16];
+            expected[..length].copy_from_slice(&bytes[..length]);
+            assert_eq!(padded(&bytes[..length]), expected);
+        }
     }
 
     #[test]

@@ -148,8 +148,10 @@
 
 mod about;
 mod arena;
+mod barrier;
 mod buffer;
 mod checkpoint;
+mod claims;
 mod cluster;
 mod expand;
 mod found;
@@ -166,6 +168,7 @@ mod shard;
 mod shortest;
 mod store;
 mod system;
+mod table;
 mod walk;
 mod witness;
 mod worker;

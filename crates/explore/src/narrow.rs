@@ -95,10 +95,6 @@ impl Narrow {
         self.slots[slot] = tag(hash) << COUNT | self.used as u32;
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
     pub(crate) fn bytes(&self) -> usize {
         self.slots.capacity() * size_of::<u32>()
     }

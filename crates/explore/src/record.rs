@@ -77,22 +77,14 @@ pub(crate) fn size(packed: &[u8]) -> usize {
 /// Appends a record.
 pub(crate) fn write(out: &mut Vec<u8>, parent: Option<StateId>, packed: &[u8]) {
     let length = length(packed);
-    let [high, low] = length.to_be_bytes();
-    let parent = StateId::to_raw(parent).to_le_bytes();
-    let header = [
-        0x80 | high,
-        low,
-        parent[0],
-        parent[1],
-        parent[2],
-        parent[3],
-        parent[4],
-    ];
-    if length < 0x80 {
-        out.extend_from_slice(&header[1..]);
+    // The length, then the parent: one or two bytes of the one, five of the other.
+    let (coded, start) = if length < 0x80 {
+        (u64::from(length), 8)
     } else {
-        out.extend_from_slice(&header);
-    }
+        (u64::from((0x8000 | length).swap_bytes()), 16)
+    };
+    let head = coded | StateId::to_raw(parent) << start;
+    out.extend_from_slice(&head.to_le_bytes()[..PARENT + start / 8]);
     out.extend_from_slice(packed);
 }
 

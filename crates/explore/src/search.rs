@@ -8,11 +8,13 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Barrier, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
+use crate::barrier::Barrier;
 use crate::buffer::Buffers;
 use crate::checkpoint::{Saved, Saver};
+use crate::claims::{Claims, Seat};
 use crate::options::{Ended, Keep, Options, Progress};
 use crate::report::Report;
 use crate::shard::{Offered, Piece, Shard};
@@ -51,8 +53,9 @@ struct Shared {
     /// For each chunk of the batch: its pieces, and what they led to.
     chunks: Vec<RwLock<Chunk>>,
     chunks_used: AtomicUsize,
-    next_chunk: AtomicUsize,
-    next_shard: AtomicUsize,
+    /// Chunks that are expanded, shards that are offered to.
+    expanded: Claims,
+    offered: Claims,
     fresh: AtomicUsize,
     transitions: AtomicU64,
     hunted: Mutex<Hunted>,
@@ -79,8 +82,8 @@ impl Shared {
             pieces: RwLock::default(),
             chunks: (0..BATCH).map(|_| RwLock::default()).collect(),
             chunks_used: AtomicUsize::new(0),
-            next_chunk: AtomicUsize::new(0),
-            next_shard: AtomicUsize::new(0),
+            expanded: Claims::default(),
+            offered: Claims::default(),
             fresh: AtomicUsize::new(0),
             transitions: AtomicU64::new(0),
             hunted: Mutex::default(),
@@ -94,17 +97,14 @@ impl Shared {
     }
 
     /// First phase. A panic of the system is kept for the calling thread: the others must not wait for ever.
-    fn expand<S: System>(&self, worker: &mut Worker<S>, limits: &Limits) {
+    fn expand<S: System>(&self, worker: &mut Worker<S>, seat: Seat, limits: &Limits) {
         let work = AssertUnwindSafe(|| {
             let shards = self.shards();
             let pieces = self.pieces.read().unwrap_or_else(PoisonError::into_inner);
             let level = self.level.load(Ordering::Relaxed);
             let before = worker.transitions;
-            loop {
-                let index = self.next_chunk.fetch_add(1, Ordering::Relaxed);
-                if index >= self.chunks_used.load(Ordering::Relaxed) {
-                    break;
-                }
+            let used = self.chunks_used.load(Ordering::Relaxed);
+            for index in self.expanded.take(seat, used) {
                 let mut chunk = self.chunks[index]
                     .write()
                     .unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +148,7 @@ impl Shared {
     }
 
     /// Second phase.
-    fn insert(&self) {
+    fn insert(&self, seat: Seat) {
         let work = AssertUnwindSafe(|| {
             let used = self.chunks_used.load(Ordering::Relaxed);
             let chunks: Vec<_> = self.chunks[..used]
@@ -157,11 +157,7 @@ impl Shared {
                 .collect();
             let mut fresh = 0;
             let mut near = Vec::new();
-            loop {
-                let index = self.next_shard.fetch_add(1, Ordering::Relaxed);
-                if index >= SHARDS {
-                    break;
-                }
+            for index in self.offered.take(seat, SHARDS) {
                 if chunks.iter().all(|chunk| chunk.buffers.is_empty(index)) {
                     continue;
                 }
@@ -305,17 +301,22 @@ pub(crate) fn search<S: System>(
     let mut harvest = Harvest::default();
     let mut run = std::thread::scope(|scope| {
         let mut joins = Vec::new();
-        for _ in 0..others {
-            joins.push(scope.spawn(|| {
+        for number in 1..workers {
+            let seat = Seat {
+                number,
+                of: workers,
+            };
+            let (make, shared, barrier, limits) = (&make, &shared, &barrier, &limits);
+            joins.push(scope.spawn(move || {
                 let mut worker = make();
                 loop {
                     barrier.wait();
                     if shared.quit.load(Ordering::Relaxed) {
                         return worker.harvest();
                     }
-                    shared.expand(&mut worker, &limits);
+                    shared.expand(&mut worker, seat, limits);
                     barrier.wait();
-                    shared.insert();
+                    shared.insert(seat);
                     barrier.wait();
                 }
             }));
@@ -401,6 +402,10 @@ fn levels<S: System>(
     (saver, saved): (&mut Option<Saver>, Option<Saved>),
 ) -> Run {
     let mut run = Run::ended(Ended::Complete);
+    let seat = Seat {
+        number: 0,
+        of: limits.options.workers.max(1),
+    };
     let mut told = Duration::ZERO;
     let mut level_size = match saved {
         Some(saved) => resume(system, shared, limits.options, saved, &mut run),
@@ -444,15 +449,15 @@ fn levels<S: System>(
         while next < pieces_used {
             let records = fill(shared, &mut next);
             shared.fresh.store(0, Ordering::Relaxed);
-            shared.next_chunk.store(0, Ordering::Relaxed);
-            shared.next_shard.store(0, Ordering::Relaxed);
+            shared.expanded.clear();
+            shared.offered.clear();
             // Whether the others help changes nothing but the time.
             let barrier = barrier.filter(|_| records >= ALONE);
             let wait = || barrier.map(Barrier::wait);
             wait();
-            shared.expand(worker, limits);
+            shared.expand(worker, seat, limits);
             wait();
-            shared.insert();
+            shared.insert(seat);
             wait();
             let fresh = shared.fresh.load(Ordering::Relaxed) as u64;
             states += fresh;

@@ -6,11 +6,8 @@ use crate::narrow::Narrow;
 use crate::options::Keep;
 use crate::record;
 use crate::store::{MOST_BYTES, StateId};
+use crate::table::{Place, Table};
 
-/// Bits of a hash that a slot keeps. They choose the slot as well, so that the table grows without a look at the records.
-const TAG: u32 = 28;
-/// Bits of the offset, plus one so that 0 is an empty slot.
-const OFFSET: u32 = 64 - TAG;
 /// A piece of the frontier that is handed out whole: so many records.
 const PIECE: u32 = 128;
 
@@ -34,8 +31,8 @@ pub(crate) enum Offered {
 pub(crate) struct Shard {
     number: usize,
     arena: Arena,
-    /// Open addressing, linear probing; a slot is a tag above an offset plus one.
-    slots: Vec<u64>,
+    /// Where the records lie; where the arena has only fingerprints, [`Levels`] has another.
+    table: Table,
     states: u64,
     /// Records before this offset are in this level or in an earlier one.
     settled: u64,
@@ -55,17 +52,12 @@ struct Levels {
     next: Arena,
 }
 
-/// The part of a hash that a slot keeps.
-fn tag(hash: u64) -> u32 {
-    (hash >> OFFSET) as u32
-}
-
 impl Shard {
     pub(crate) fn new(number: usize, keep: Keep) -> Shard {
         Shard {
             number,
             arena: Arena::default(),
-            slots: Vec::new(),
+            table: Table::default(),
             states: 0,
             settled: 0,
             marks: Vec::new(),
@@ -74,43 +66,25 @@ impl Shard {
         }
     }
 
-    /// The slot where the search for `tag` begins: tags in order are spread over the slots in order.
-    fn home(&self, tag: u32) -> usize {
-        ((u64::from(tag) * self.slots.len() as u64) >> TAG) as usize
-    }
-
-    /// The slot that holds a state, or else the empty slot where it belongs. The table must not be empty.
-    fn probe(&self, hash: u64, packed: &[u8]) -> (usize, Option<u64>) {
-        if let Some(levels) = &self.levels {
-            return levels.table.probe(hash, &self.arena);
-        }
-        let tag = tag(hash);
-        let mut slot = self.home(tag);
-        loop {
-            let value = self.slots[slot];
-            if value == 0 {
-                return (slot, None);
-            }
-            if (value >> OFFSET) as u32 == tag {
-                let offset = (value & ((1 << OFFSET) - 1)) - 1;
-                if record::packed(self.arena.at(offset)).0 == packed {
-                    return (slot, Some(offset));
-                }
-            }
-            slot += 1;
-            if slot == self.slots.len() {
-                slot = 0;
-            }
+    /// Looks for a state. A table of fingerprints must not be empty.
+    fn search(&self, hash: u64, packed: &[u8]) -> Place {
+        match &self.levels {
+            Some(levels) => match levels.table.probe(hash, &self.arena) {
+                (slot, Some(offset)) => Place::Found(slot, offset),
+                (slot, None) => Place::Missing(slot),
+            },
+            None => self.table.search(hash, |offset| {
+                record::packed(self.arena.at(offset)).0 == packed
+            }),
         }
     }
 
     /// Stores a state unless it is known.
     pub(crate) fn offer(&mut self, hash: u64, parent: Option<StateId>, packed: &[u8]) -> Offered {
         self.make_room();
-        let (slot, found) = self.probe(hash, packed);
-        if found.is_some() {
+        let Place::Missing(slot) = self.search(hash, packed) else {
             return Offered::Known;
-        }
+        };
         let (offset, mark) = match &mut self.levels {
             None => {
                 let offset = self.arena.push(parent, packed);
@@ -131,12 +105,10 @@ impl Shard {
         Offered::New
     }
 
-    /// Kept below three quarters full, grown by half: between one half and three quarters, without doubling.
     fn make_room(&mut self) {
-        if let Some(levels) = &mut self.levels {
-            levels.table.make_room(&self.arena);
-        } else if (self.states + 1) * 4 > self.slots.len() as u64 * 3 {
-            self.grow();
+        match &mut self.levels {
+            Some(levels) => levels.table.make_room(&self.arena),
+            None => self.table.make_room(),
         }
     }
 
@@ -147,7 +119,7 @@ impl Shard {
         );
         match &mut self.levels {
             Some(levels) => levels.table.enter_last(hash),
-            None => self.slots[slot] = u64::from(tag(hash)) << OFFSET | (offset + 1),
+            None => self.table.insert(slot, hash, offset),
         }
         self.states += 1;
     }
@@ -160,18 +132,6 @@ impl Shard {
         self.behind_mark = (self.behind_mark + 1) % PIECE;
     }
 
-    /// The first empty slot for `tag`, in a table of offsets.
-    fn empty(&self, tag: u32) -> usize {
-        if self.slots.is_empty() {
-            return 0;
-        }
-        let mut slot = self.home(tag);
-        while self.slots[slot] != 0 {
-            slot = (slot + 1) % self.slots.len();
-        }
-        slot
-    }
-
     /// Stores a record of an earlier run, which is none of those here: as it was kept, in the order in which it was.
     pub(crate) fn restore(&mut self, record: record::Record<'_>) {
         self.make_room();
@@ -179,7 +139,9 @@ impl Shard {
             (Some(_), Ok(fingerprint)) => u64::from_le_bytes(fingerprint),
             _ => hash(record.packed),
         };
-        let slot = self.empty(tag(hash));
+        let Place::Missing(slot) = self.table.search(hash, |_| false) else {
+            unreachable!("no record is the right one");
+        };
         let offset = self.arena.push(record.parent, record.packed);
         self.enter(slot, hash, offset);
         if self.levels.is_none() {
@@ -212,64 +174,52 @@ impl Shard {
     }
 
     /// Brings near what offering states with these hashes will look at. Each look is at another place of a large table, and the
-    /// next does not wait for the one before as long as nothing is decided in between.
-    pub(crate) fn touch(&self, hashes: impl Iterator<Item = u64>, near: &mut Vec<u64>) {
-        if let Some(levels) = &self.levels {
-            let found = hashes.filter_map(|hash| levels.table.near(hash));
-            near.clear();
-            near.extend(found);
-            let sum = near.iter().map(|offset| self.arena.at(*offset)[0]);
-            std::hint::black_box(sum.fold(0, u8::wrapping_add));
-            return;
-        }
-        if self.slots.is_empty() {
+    /// next does not wait for the one before as long as nothing is decided in between: first all slots, then the records that
+    /// they lead to.
+    pub(crate) fn touch(&self, hashes: impl Iterator<Item = u64> + Clone, near: &mut Vec<u64>) {
+        if self.states == 0 {
             return;
         }
         near.clear();
-        near.extend(hashes.map(|hash| {
-            let slot = self.slots[self.home(tag(hash))];
-            // Mostly, a known state is found where the search for it begins; anything else is not worth a branch.
-            slot * u64::from((slot >> OFFSET) as u32 == tag(hash))
-        }));
+        match &self.levels {
+            Some(levels) => near.extend(hashes.filter_map(|hash| levels.table.near(hash))),
+            None => {
+                let slots = hashes.clone().map(|hash| self.table.touch(hash));
+                std::hint::black_box(slots.fold(0, |sum, slot| sum ^ slot));
+                // Where there is none, the first record: it is near, and not worth a branch.
+                hashes.for_each(|hash| near.push(self.table.candidate(hash).unwrap_or(0)));
+            }
+        }
         let mut sum = 0u8;
-        for slot in near.iter().filter(|slot| **slot != 0) {
-            let record = self.arena.at((slot & ((1 << OFFSET) - 1)) - 1);
+        for offset in near.iter() {
+            let record = self.arena.at(*offset);
             // The cache line that the record starts in, and the one after it: few records are longer.
             sum ^= record[0] ^ record.get(64).unwrap_or(&0);
         }
         std::hint::black_box(sum);
     }
 
-    fn grow(&mut self) {
-        let larger = (self.slots.len() + self.slots.len() / 2).max(16);
-        let old = std::mem::replace(&mut self.slots, vec![0; larger]);
-        // The order of the slots is the order of the tags, but for runs that wrap: a sweep through both tables.
-        for value in old.into_iter().filter(|value| *value != 0) {
-            let mut slot = self.home((value >> OFFSET) as u32);
-            while self.slots[slot] != 0 {
-                slot = if slot + 1 == larger { 0 } else { slot + 1 };
-            }
-            self.slots[slot] = value;
-        }
-    }
-
     /// Where a state is stored, if it is.
     pub(crate) fn find(&self, hash: u64, packed: &[u8]) -> Option<u64> {
-        let empty = match &self.levels {
-            Some(levels) => levels.table.is_empty(),
-            None => self.slots.is_empty(),
-        };
-        (!empty).then(|| self.probe(hash, packed).1).flatten()
+        if self.states == 0 {
+            return None;
+        }
+        match self.search(hash, packed) {
+            Place::Found(_, offset) => Some(offset),
+            Place::Missing(_) => None,
+        }
     }
 
     /// The slot of a state that is stored here.
     pub(crate) fn slot(&self, hash: u64, packed: &[u8]) -> usize {
-        self.probe(hash, packed).0
+        match self.search(hash, packed) {
+            Place::Found(slot, _) | Place::Missing(slot) => slot,
+        }
     }
 
-    /// Number of slots.
+    /// Number of slots, where states are kept whole.
     pub(crate) fn slots(&self) -> usize {
-        self.slots.len()
+        self.table.slots()
     }
 
     /// Is a state in this level or in an earlier one?
@@ -346,10 +296,7 @@ impl Shard {
         let levels = self.levels.as_ref().map_or(0, |levels| {
             levels.table.bytes() + levels.current.bytes() + levels.next.bytes()
         });
-        self.arena.bytes()
-            + levels
-            + self.slots.capacity() * size_of::<u64>()
-            + self.marks.capacity() * size_of::<u64>()
+        self.arena.bytes() + levels + self.table.bytes() + self.marks.capacity() * size_of::<u64>()
     }
 }
 
