@@ -1,6 +1,6 @@
 //! The parts of a packed state, and how what a step left alone is packed by copying.
 //!
-//! A packed state is a row of parts: first what refers to frames and slots, then those ([`Walk`]). A step changes little: a task, a
+//! A packed state is a row of parts: first what refers to frames and slots, then those. A step changes little: a task, a
 //! PTE, a struct page. So whoever unpacks a state notes where each part lies ([`Form`]). A successor takes over the bits of those
 //! that no step changed ([`Changed`]).
 //!
