@@ -57,7 +57,11 @@ impl ClearRefs {
         match *self {
             Begin { mm } => step("CR1", "clear_refs_write").under(lock).waits(
                 // Up to 5.10 the lock is taken for write just to clear VM_SOFTDIRTY, and downgraded.
-                if v.has(F::ClearrefsLock) || v.m.vmas[mm.at()].iter().any(|vma| vma.soft_dirty) {
+                if v.has(F::ClearrefsLock)
+                    || v.m.vmas[mm.at()]
+                        .iter()
+                        .any(|vma| vma.mapped && vma.soft_dirty)
+                {
                     Wait::MmapWrite(mm)
                 } else {
                     Wait::MmapRead(mm)

@@ -359,6 +359,22 @@ fn what_is_not_packed_does_not_matter() {
     });
 }
 
+/// Found by 100,000 random programs: clear_refs chose its lock by what was left of the VMAs of a process that was gone.
+#[test]
+fn nothing_depends_on_what_is_left_of_a_process_that_is_gone() {
+    let text = "MM gone { swap async; anon x zero, readonly; }\n\
+        P0 in A { exit(); }\n\
+        P1 in A { madvise(x, MADV_POPULATE_READ); }\n\
+        kernel { clear_refs(A); }\n\
+        kernel { madvise(A:x, MADV_COLD); }\n\
+        exists (violates)\n";
+    let test = parse(text).unwrap();
+    for kernel in ["v4.19", "v5.10"].map(profile) {
+        let program = lower(&test, &kernel, false).unwrap();
+        assert_eq!(first_difference(&program, 4_000), None, "{}", kernel.name);
+    }
+}
+
 #[test]
 fn one_program() {
     let Ok(path) = std::env::var("COWHERD_TEST") else {

@@ -55,7 +55,7 @@ pub fn swap_on(kind: Swap, folder: &Path) -> io::Result<()> {
         file(folder).or_else(|_| on_loop())?
     };
     label(&path)?;
-    undo::push(Undo::Swapoff(path.clone()));
+    undo::push_once(Undo::Swapoff(path.clone()));
     turn_on(&path)?;
     *area = Some((kind, path));
     Ok(())
@@ -91,7 +91,8 @@ fn file(folder: &Path) -> io::Result<PathBuf> {
     }
     file.sync_all()?;
     label(&path)?;
-    // Not every file system can be swapped to.
+    // Not every file system can be swapped to. Who is killed while this is tried leaves the area on.
+    undo::push_once(Undo::Swapoff(path.clone()));
     turn_on(&path)?;
     undo::swapoff(&path)?;
     Ok(path)
