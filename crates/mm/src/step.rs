@@ -61,7 +61,8 @@ pub enum Wait {
         /// Do those who drop a swap entry?
         frees: bool,
     },
-    /// mmap_lock can be taken for read, and nobody accesses the process's memory from outside: the last `mmput` takes it down.
+    /// Nobody holds mmap_lock or accesses the process's memory from outside: the last `mmput` takes it down, and who holds the lock
+    /// without a count of its own (ksmd) is waited for first (`ksm_exit`).
     MmUsers(MmId),
     /// The transfer is complete.
     Io(IoId),
@@ -97,7 +98,7 @@ impl Wait {
                 .any(|task| (faults && task.fault.swaps_in()) || (frees && task.call.frees_swap())),
             Wait::MmUsers(mm) => {
                 let used = m.tasks.iter().any(|task| task.call.uses_mm(mm));
-                !m.mms[mm.at()].writer && !used
+                Wait::MmapWrite(mm).over(m) && !used
             }
             Wait::Io(io) => m.ios[io.at()].is_done(),
             Wait::PipeFull(pipe) => m.pipes[pipe.at()][0].is_some(),

@@ -375,6 +375,20 @@ fn nothing_depends_on_what_is_left_of_a_process_that_is_gone() {
     }
 }
 
+/// Found by 100,000 random programs: ksmd broke a page of a process while that was taken down, and left it mapped there.
+#[test]
+fn ksmd_leaves_a_process_before_it_is_taken_down() {
+    let text = "MM exit { anon y = 1; anon x = 1 crowded; }\n\
+        P0 in A { exit(); }\n\
+        kernel { ksm(A:x, A:y); }\n\
+        exists (violates)\n";
+    let test = parse(text).unwrap();
+    for kernel in KERNELS.map(profile) {
+        let program = lower(&test, &kernel, false).unwrap();
+        assert_eq!(first_difference(&program, 4_000), None, "{}", kernel.name);
+    }
+}
+
 #[test]
 fn one_program() {
     let Ok(path) = std::env::var("COWHERD_TEST") else {
