@@ -53,7 +53,7 @@ fn the_matrix_is_filtered_and_leads_to_witnesses() {
     browser.type_into("#name", "odirect-swap");
     assert_eq!(
         shown(),
-        "odirect-swap-steps odirect-swap-write odirect-swap"
+        "odirect-swap-block odirect-swap-steps odirect-swap-write odirect-swap"
     );
     set("name", "");
     set("theme", "basics");
