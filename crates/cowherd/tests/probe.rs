@@ -168,3 +168,34 @@ fn a_test_that_needs_nothing_runs_and_is_witnessed() {
     assert!(text.starts_with("KTAP version 1\n1..1\n"), "{text}");
     assert!(text.contains("ok 1 store-load # witnessed"), "{text}");
 }
+
+#[test]
+fn this_kernel_does_what_its_profile_says() {
+    let _alone = alone();
+    let json = |more: &[&str]| {
+        let output = cowherd()
+            .args(["detect", "--json"])
+            .args(more)
+            .output()
+            .expect("cowherd starts");
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), value)
+    };
+    let (code, release) = json(&["--by-release"]);
+    if code == Some(2) {
+        eprintln!("skipped: this kernel is none of the model's");
+        return;
+    }
+    assert_eq!(code, Some(0));
+    assert_eq!(release["behaviour"]["not_looked_at"], "not asked for");
+    let (code, told) = json(&[]);
+    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(told["profile"], release["profile"]);
+    assert_eq!(told["behaviour"]["changed"], serde_json::json!([]));
+    let shown = told["behaviour"]["shown"].as_array().expect("a list");
+    assert!(
+        shown
+            .iter()
+            .any(|s| s["name"] == "anon_exclusive" || s["name"] == "wp_mapcount")
+    );
+}

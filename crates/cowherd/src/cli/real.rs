@@ -200,7 +200,8 @@ pub struct Machine {
 /// Which kernel is this, as a profile?
 ///
 /// Of a source tree: every feature is looked for, and told with the line that decided; the answer is the known kernel that differs least,
-/// with what differs, as an expression for -k. Of the running kernel or an image: by the release that it names.
+/// with what differs, as an expression for -k. Of the running kernel, or an image that QEMU boots: by the release that it names, and by
+/// what it does in tests of the corpus, which decide features one by one.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -209,7 +210,9 @@ Examples:
   cowherd detect --source ~/src/linux --arch riscv
   cowherd detect
       The kernel that runs here.
-  cowherd detect --kernel /boot/vmlinuz-6.1.0-50-amd64
+  cowherd detect --kernel target/kernels/6.1/vmlinuz
+  cowherd detect --kernel /boot/vmlinuz-6.1.0-50-amd64 --by-release
+      What its release alone tells; nothing is run.
   cowherd check -k $(cowherd detect --source ~/src/linux --brief)")]
 pub struct Detect {
     /// A Linux source tree.
@@ -221,6 +224,15 @@ pub struct Detect {
     /// A kernel image: vmlinuz (bzImage), or one that is not compressed.
     #[arg(long, value_name = "IMAGE", group = "of")]
     pub kernel: Option<PathBuf>,
+    /// Of an image: its modules, as `cowherd vm` has it.
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    pub modules: Option<PathBuf>,
+    /// Run nothing: only what the release tells.
+    #[arg(long, conflicts_with = "source")]
+    pub by_release: bool,
+    /// Of the running kernel: allow what `cowherd probe --system` allows.
+    #[arg(long, conflicts_with_all = ["source", "kernel", "by_release"])]
+    pub system: bool,
     /// The architecture. Default: x86-64 for a tree and an image, this machine's for the running kernel.
     #[arg(long, value_name = "ARCH")]
     pub arch: Option<String>,
@@ -230,6 +242,8 @@ pub struct Detect {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub machine: Machine,
 }
 
 /// A test as a stand-alone C program, to attach to a report.

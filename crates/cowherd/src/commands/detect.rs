@@ -1,4 +1,4 @@
-//! `cowherd detect`
+//! `cowherd detect --source`: a source tree
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,39 +6,26 @@ use std::sync::Arc;
 
 use cowherd_model::kernels::{Arch, Kernels};
 use cowherd_probe::detect::look::{Found, Place};
-use cowherd_probe::detect::release::{self, Banner, Mapped};
 use cowherd_probe::detect::source::{Detected, Looked, detect};
 use cowherd_probe::detect::tree::Tree;
-use cowherd_probe::detect::{image, running};
 use cowherd_report::style::{BAD, BOLD, DIM, GOOD, NAME, WARN, WIDTH, hang, paint, plural, wrap};
 use serde_json::json;
 
 use crate::cli::Detect;
+use crate::commands::detect_running;
 use crate::commands::list::pretty;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 pub fn run(args: &Detect) -> Result<Exit, Failure> {
-    match (&args.source, &args.kernel) {
-        (Some(folder), _) => source(args, folder),
-        (None, Some(path)) => {
-            let banner = image::banner(path).map_err(|e| Failure::file(path, &e))?;
-            let what = path.display();
-            let banner = banner.ok_or_else(|| {
-                Failure::Input(format!(
-                    "{what}: no kernel image, or one that is compressed whole and so does not tell its release"
-                ))
-            })?;
-            by_release(args, &banner, &arch(args, None)?)
-        }
-        (None, None) => {
-            let arch = arch(args, Some(std::env::consts::ARCH))?;
-            by_release(args, &running::banner(), &arch)
-        }
+    match &args.source {
+        Some(folder) => source(args, folder),
+        None => detect_running::run(args),
     }
 }
 
-fn arch(args: &Detect, default: Option<&str>) -> Result<Arc<Arch>, Failure> {
+/// The architecture that was asked for, or else that of this name.
+pub(super) fn arch(args: &Detect, default: Option<&str>) -> Result<Arc<Arch>, Failure> {
     let kernels = Kernels::shipped();
     match args.arch.as_deref().or(default) {
         None => Ok(Arc::clone(kernels.default_arch())),
@@ -187,56 +174,4 @@ fn as_json(detected: &Detected) -> serde_json::Value {
         "differs": detected.differs().map(|l| l.feature.name()).collect::<Vec<_>>(),
         "features": features,
     })
-}
-
-/// The running kernel or an image.
-fn by_release(args: &Detect, banner: &Banner, arch: &Arc<Arch>) -> Result<Exit, Failure> {
-    let Some(mapped) = release::map(Kernels::shipped(), banner, arch) else {
-        return Err(Failure::Input(format!(
-            "`{}` names no release of Linux; `cowherd detect --source` looks into its source",
-            banner.release
-        )));
-    };
-    let composed = mapped.expression.as_ref();
-    let composed = composed.map_err(|error| Failure::Input(error.to_string()))?;
-    let name = &composed.profile.name;
-    let text = if args.json {
-        pretty(&json!({
-            "schema": cowherd_report::json::SCHEMA,
-            "version": mapped.release.to_string(),
-            "arch": arch.name,
-            "from": mapped.from,
-            "profile": name,
-            "doubts": mapped.doubts,
-        }))?
-    } else if args.brief {
-        format!("{name}\n")
-    } else {
-        told(&mapped, arch, name)
-    };
-    terminal::print(&text)?;
-    Ok(Exit::Fine)
-}
-
-fn told(mapped: &Mapped, arch: &Arch, name: &str) -> String {
-    let mut out = format!(
-        "{}\n",
-        wrap(
-            &format!(
-                "Linux {} on {}, by {}.",
-                mapped.release, arch.name, mapped.from
-            ),
-            WIDTH,
-            0
-        )
-    );
-    for doubt in &mapped.doubts {
-        let _ = writeln!(
-            out,
-            "{}",
-            paint(WARN, wrap(&format!("Not certain: {doubt}."), WIDTH, 0))
-        );
-    }
-    let _ = writeln!(out, "As a profile: -k {}", paint(BOLD, name));
-    out
 }

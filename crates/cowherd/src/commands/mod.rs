@@ -6,6 +6,7 @@ mod check;
 mod classify;
 mod conform;
 mod detect;
+mod detect_running;
 mod diff;
 mod emit;
 mod explain;

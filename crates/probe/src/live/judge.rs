@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cowherd_litmus::ast::{Prop, Test};
+use cowherd_mm::FeatureSet;
 use cowherd_model::check::{self, Search, check};
 use cowherd_model::kernels::Profile;
 use cowherd_model::observe::Observable;
@@ -235,6 +236,22 @@ pub fn judge(result: &TestResult, profile: &Profile, options: &Options) -> Judge
     judged.states = states.into_values().collect();
     conclude(&mut judged, &test, &predictor, run, options);
     judged
+}
+
+/// Does the model of a kernel allow every forced run of a result, and which features did it ask about? None: there is no such run, or none that can be
+/// followed.
+pub fn allows(result: &TestResult, profile: &Profile) -> Option<(bool, FeatureSet)> {
+    if result.traces.is_empty() {
+        return None;
+    }
+    let test = cowherd_litmus::parse(&result.name, &result.ran).ok()?;
+    let predictor = Predictor::new(&test, profile, LIMIT).ok()?;
+    let mut tracker = Tracker::new(&predictor, &test);
+    let mut allowed = true;
+    for (trace, _) in &result.traces {
+        allowed &= tracker.follow(trace).ok()?.is_ok();
+    }
+    Some((allowed, predictor.program.cfg.consulted()))
 }
 
 fn conclude(
