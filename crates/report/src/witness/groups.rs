@@ -62,6 +62,15 @@ pub fn groups(trace: &Trace) -> Vec<Group> {
             group.phrases.push(said);
         }
     }
+    for group in &mut groups {
+        let last = &trace.steps[group.steps.end - 1];
+        // Elsewhere the fault itself is told, and this goes without saying.
+        if group.headline().is_empty() && last.label == "CPU walk" && last.changes.is_empty() {
+            let faults = "finds nothing mapped that allows it: a page fault begins";
+            group.phrases.pop();
+            group.phrases.push(Some(faults.into()));
+        }
+    }
     groups
 }
 
