@@ -79,7 +79,8 @@ fn what_can_be_written_of_the_corpus_compiles_without_a_warning() {
             written += 1;
         }
     }
-    assert!(written >= 67, "only {written} tests could be written");
+    println!("{written} tests written");
+    assert!(written >= 75, "only {written} tests could be written");
 }
 
 #[test]
@@ -90,6 +91,17 @@ fn the_story_and_the_order_of_the_mail_stand_in_its_program() {
     let order = &text[text.find("/* The order of the story. */").unwrap()..];
     let order = &order[..order.find("\n}\n").unwrap() + 3];
     insta::assert_snapshot!("odirect_swap", format!("{story}...\n{order}"));
+}
+
+#[test]
+fn a_pin_is_a_registered_buffer() {
+    let text = "MM t { anon x = 1; } P0 { h0 = pin(x, FOLL_WRITE, FOLL_LONGTERM); x = 2; release(h0); } exists (x=2)";
+    let emitted = program(text, &kernels()).unwrap().text;
+    assert!(emitted.contains("where a driver pins"), "{emitted}");
+    assert!(emitted.contains(" = register_buffer("), "{emitted}");
+    assert!(emitted.contains("unregister("), "{emitted}");
+    let short = text.replace(", FOLL_LONGTERM", "");
+    assert!(program(&short, &kernels()).is_err());
 }
 
 #[test]

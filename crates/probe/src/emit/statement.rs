@@ -240,7 +240,7 @@ impl Scribe<'_> {
             | Call::Release { .. }
             | Call::HandleLoad { .. }
             | Call::HandleStore { .. } => refuse(
-                "get() and pin() are no system calls: say who holds the page, as by read_submit, vmsplice or register_buffer",
+                "get(), and pin() without FOLL_WRITE and FOLL_LONGTERM, are no system calls: say who holds the page, as by read_submit, vmsplice or register_buffer",
             ),
         }
     }

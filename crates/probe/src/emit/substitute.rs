@@ -31,7 +31,7 @@ pub struct Substituted {
     pub notes: Vec<String>,
 }
 
-/// FUSE for every file system, zram for the swap device, `MADV_PAGEOUT` for reclaim.
+/// FUSE for every file system, zram for the swap device, `MADV_PAGEOUT` for reclaim, a registered buffer for a pin.
 pub fn substitute(test: &Test) -> Result<Substituted, Refusal> {
     let mut notes = Vec::new();
     let mut test = test.clone();
@@ -66,8 +66,45 @@ pub fn substitute(test: &Test) -> Result<Substituted, Refusal> {
             };
         }
     }
+    if holders(&mut test) {
+        notes.push("an io_uring buffer is registered where a driver pins".into());
+    }
     notes.dedup();
     Ok(Substituted { test, notes })
+}
+
+/// A registered buffer in the place of each pin for writing and for long, which is the same. Was there any?
+fn holders(test: &mut Test) -> bool {
+    use cowherd_litmus::ast::{Call, Foll, HandleKind};
+    let mut any = false;
+    for thread in &mut test.threads {
+        for stmt in &mut thread.stmts {
+            match &stmt.call {
+                Call::Pin {
+                    handle,
+                    page,
+                    flags,
+                } if flags[..] == [Foll::Write, Foll::LongTerm] => {
+                    if let Some(handle) = handle {
+                        thread.handles[handle.index()].kind = HandleKind::Buffer;
+                    }
+                    stmt.call = Call::RegisterBuffer {
+                        handle: *handle,
+                        page: *page,
+                    };
+                    any = true;
+                }
+                // Only what was a pin, and comes later than it.
+                Call::Release { handle }
+                    if thread.handles[handle.index()].kind == HandleKind::Buffer =>
+                {
+                    stmt.call = Call::Unregister { buffer: *handle };
+                }
+                _ => {}
+            }
+        }
+    }
+    any
 }
 
 /// Does anything swap pages out?
