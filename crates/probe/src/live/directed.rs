@@ -482,14 +482,14 @@ impl<'a> Run<'a> {
     }
 
     /// How often a thread must be seen asleep, at half a millisecond, before it counts as waiting for somebody. To unregister a buffer waits for a
-    /// grace period of RCU, which nobody of the test can shorten.
+    /// grace period of RCU, and move_pages for all CPUs to drain their LRU batches: nobody of the test can shorten that.
     fn looks(&self, task: usize) -> u32 {
         let told = self.world.board.get().threads[task]
             .told
             .load(Ordering::SeqCst);
         let call = &self.test.threads[task].stmts[(told as usize).saturating_sub(1)].call;
         match call {
-            Call::Release { .. } | Call::Unregister { .. } => 2000,
+            Call::Release { .. } | Call::Unregister { .. } | Call::MovePages { .. } => 2000,
             _ => 15,
         }
     }

@@ -27,7 +27,7 @@ use super::uring::Ring;
 const BASE: usize = 0x5a00_0000_0000;
 const STRIDE: usize = 64 * PAGE;
 
-/// What the bytes of a page that belong to no cell hold. Not zero: a page of zeroes would be treated as such by swap. And in each run something else: KSM would merge
+/// What the bytes of a page hold that are no value. Not zero: a page of zeroes would be treated as such by swap. And in each run something else: KSM would merge
 /// it with a page of somebody else who runs the same test.
 #[derive(Clone, Copy, Debug)]
 pub struct Filler(u64);
@@ -44,8 +44,9 @@ impl Filler {
     pub fn page(self, values: &[u8]) -> [u8; PAGE] {
         let bytes = self.0.to_ne_bytes();
         std::array::from_fn(|at| match values.get(at / CELL) {
-            Some(value) => *value,
-            None => bytes[at % bytes.len()] | 1,
+            // What a store changes is one byte, so that is all that a value is: pages of equal values are equal.
+            Some(value) if at % CELL == 0 => *value,
+            _ => bytes[at % bytes.len()] | 1,
         })
     }
 }

@@ -7,6 +7,9 @@ use super::{Line, Palette, Program, Thread};
 /// Calls of a program at most.
 const CALLS: u64 = 12;
 
+/// Buffers of a pipe in the model; a real one has more, and makes nobody wait.
+const ROOM: u8 = 3;
+
 const NAMES: [&str; 3] = ["x", "y", "z"];
 
 /// What a program is about, besides what all are.
@@ -59,6 +62,7 @@ struct Generator {
     transfers: u8,
     holders: u8,
     piped: u8,
+    spliced: u8,
     pages: u64,
     /// There was an mremap.
     moved: bool,
@@ -87,6 +91,7 @@ pub fn program(seed: u64, n: u64, palette: Palette) -> Program {
         transfers: 0,
         holders: 0,
         piped: 0,
+        spliced: 0,
         pages: 0,
         moved: false,
         device: false,
@@ -364,7 +369,11 @@ impl Generator {
             (Theme::Pipes, 0) => call("tee(p, q)"),
             (Theme::Pipes, 1) => call("splice(p, q)"),
             (Theme::Pipes, 2) => self.register().map(|r| format!("r{r} = read(q)")),
-            (Theme::Pipes, _) => Some(format!("vmsplice(p, {other}[{cell}])")),
+            (Theme::Pipes, _) if self.spliced < ROOM => {
+                self.spliced += 1;
+                Some(format!("vmsplice(p, {other}[{cell}])"))
+            }
+            (Theme::Pipes, _) => None,
             (Theme::Twins, _) => {
                 let (ours, theirs) = (self.process(), self.process());
                 match pick {
@@ -415,8 +424,9 @@ impl Generator {
             )),
             21 => Some(format!("mprotect({x}, PROT_READ)")),
             22 => Some(format!("mprotect({x}, PROT_READ, PROT_WRITE)")),
-            23 if self.piped < 2 => {
+            23 if self.piped < 2 && self.spliced < ROOM => {
                 self.piped += 1;
+                self.spliced += 1;
                 Some(format!("vmsplice(p, {x}[{cell}])"))
             }
             24 if self.piped > 0 => {
