@@ -66,6 +66,10 @@ struct Generator {
     pages: u64,
     /// There was an mremap.
     moved: bool,
+    /// It goes to a lower address.
+    downward: bool,
+    /// Of KSM: pages are freed lazily, and never paged out.
+    lazy: bool,
     /// The file is a block device, which is only read.
     device: bool,
     /// The process whose statements are drawn.
@@ -94,6 +98,8 @@ pub fn program(seed: u64, n: u64, palette: Palette) -> Program {
         spliced: 0,
         pages: 0,
         moved: false,
+        downward: false,
+        lazy: false,
         device: false,
         here: 'A',
         processes: vec!['A'],
@@ -105,6 +111,8 @@ pub fn program(seed: u64, n: u64, palette: Palette) -> Program {
         _ => 1 + g.below(3),
     };
     g.most = 3 + g.below(CALLS - 2);
+    g.downward = g.below(2) == 0;
+    g.lazy = g.below(3) == 0;
     let declarations = g.declarations(n);
     let mut threads = vec![Thread {
         head: "P0 in A",
@@ -209,7 +217,7 @@ impl Generator {
                 Some(format!("{values} {state}"))
             }
             Theme::Missing if page == 0 => Some(format!("anon {name}[2] uffd(missing)")),
-            Theme::Mremap if page == 1 => Some(format!("anon {name}[2]")),
+            Theme::Mremap if name == self.ends_of_mremap().1 => Some(format!("anon {name}[2]")),
             Theme::UffdMove if page == 1 => Some(format!("anon {name}[2] uffd(wp)")),
             Theme::Private if page == 0 => Some(format!(
                 "private {name}[2] of s{}",
@@ -333,9 +341,12 @@ impl Generator {
             // Where there is nothing to move, up to 5.16 what is at the new place goes all the same: not modelled.
             (Theme::Mremap, 0 | 1) if !self.moved => {
                 self.moved = true;
-                call("mremap(x, y)")
+                let (from, to) = self.ends_of_mremap();
+                Some(format!("mremap({from}, {to})"))
             }
-            (Theme::Mremap, 2) if other != "x" || self.moved => Some(format!("munmap({other})")),
+            (Theme::Mremap, 2) if other != self.ends_of_mremap().0 || self.moved => {
+                Some(format!("munmap({other})"))
+            }
             (Theme::Mremap, _) => None,
             (Theme::UffdMove, 0 | 1) => call("uffd_move(y, x)"),
             (Theme::UffdMove, _) => call("madvise(y, MADV_DONTNEED)"),
@@ -390,6 +401,26 @@ impl Generator {
         }
     }
 
+    /// What is moved, and where to.
+    fn ends_of_mremap(&self) -> (&'static str, &'static str) {
+        match self.downward {
+            true => ("y", "x"),
+            false => ("x", "y"),
+        }
+    }
+
+    /// May a program give this advice? Between the cells of a page that was discarded there are zeroes, so ksmd would not merge what the
+    /// model merges: programs of KSM drop none, and page none out that were freed lazily.
+    fn may(&self, advice: &str) -> bool {
+        match (self.theme, advice) {
+            (Theme::Ksm, "DONTNEED") => false,
+            (Theme::Ksm, "FREE") => self.lazy,
+            (Theme::Ksm, "PAGEOUT") => self.palette.swap && !self.lazy,
+            (_, "PAGEOUT") => self.palette.swap,
+            _ => true,
+        }
+    }
+
     /// A process that there is, or was.
     fn process(&mut self) -> char {
         let n = self.below(self.processes.len() as u64);
@@ -410,10 +441,12 @@ impl Generator {
         match self.below(38) {
             0..=4 => self.register().map(|r| format!("r{r} = {x}[{cell}]")),
             5..=9 => Some(format!("{x}[{cell}] = {value}")),
-            10..=13 if self.palette.swap && !of_file => advice("PAGEOUT"),
+            10..=13 if self.may("PAGEOUT") && !of_file => advice("PAGEOUT"),
             // In the model a thread that was stopped goes on without being woken, once nothing would stop it.
-            14 if !(self.theme == Theme::Protect && at == 0) => advice("DONTNEED"),
-            15 => advice("FREE"),
+            14 if self.may("DONTNEED") && !(self.theme == Theme::Protect && at == 0) => {
+                advice("DONTNEED")
+            }
+            15 if self.may("FREE") => advice("FREE"),
             16 => advice("COLD"),
             17 if self.palette.swap => advice("WILLNEED"),
             18 => advice("POPULATE_READ"),
@@ -492,7 +525,7 @@ impl Generator {
                 _ => self.register().map(|r| format!("r{r} = pagemap({x})")),
             },
             34 => Some("lru_add_drain()".into()),
-            35 if self.palette.swap && !of_file => {
+            35 if self.may("PAGEOUT") && !of_file => {
                 let advice = one_of(self, &["PAGEOUT", "COLD", "WILLNEED"]);
                 Some(format!("process_madvise({a}:{x}, MADV_{advice})"))
             }
