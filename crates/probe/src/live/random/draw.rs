@@ -325,7 +325,10 @@ impl Generator {
         let pick = self.below(4);
         let call = |text: &str| Some(text.to_string());
         match (self.theme, pick) {
-            (Theme::Plain | Theme::Swapoff, _) => None,
+            (Theme::Plain, _) => None,
+            // What was read back before stays in the swap cache, which is swapoff's to empty.
+            (Theme::Swapoff, 0 | 1) => Some(format!("madvise({other}, MADV_PAGEOUT)")),
+            (Theme::Swapoff, _) => self.register().map(|r| format!("r{r} = {other}[{cell}]")),
             // userfaultfd is the parent's.
             (Theme::Protect | Theme::Missing | Theme::UffdMove, _) if self.here != 'A' => None,
             (Theme::Ksm, 0) => Some(format!("madvise({other}, MADV_UNMERGEABLE)")),
