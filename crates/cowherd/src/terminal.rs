@@ -1,4 +1,4 @@
-//! What goes to the terminal: results, complaints, how far a search has come; and Ctrl-C.
+//! What goes to the terminal: results, complaints, how far a search has come; and Ctrl-C, or another signal that asks for the end.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use cowherd_report::style::{self, BAD, WARN, grouped, paint};
 use crate::cli::Color;
 use crate::exit::Exit;
 
-/// Set by Ctrl-C; every search looks at it.
+/// Set by Ctrl-C or SIGTERM; every search looks at it.
 pub static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Is nothing to be written to standard output?

@@ -199,3 +199,45 @@ fn this_kernel_does_what_its_profile_says() {
             .any(|s| s["name"] == "anon_exclusive" || s["name"] == "wp_mapcount")
     );
 }
+
+/// What somebody prints who runs random programs until a signal comes.
+fn interrupted(signal: &str) -> (Option<i32>, String) {
+    let prober = cowherd()
+        .args([
+            "probe",
+            "--random",
+            "2000",
+            "--seed",
+            "1",
+            "--seconds",
+            "3600",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("cowherd starts");
+    // Programs run once the runner is there, a child of the supervisor.
+    let runs = |pid| children(pid).into_iter().any(|c| !children(c).is_empty());
+    let begun = Instant::now();
+    while !runs(prober.id()) && begun.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    send(signal, prober.id());
+    let output = prober.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), text)
+}
+
+#[test]
+fn random_programs_that_are_interrupted_tell_what_is_known() {
+    let _alone = alone();
+    for signal in ["-INT", "-TERM"] {
+        let (code, text) = interrupted(signal);
+        let told = text.contains("Not all of 2000 programs ran.\n")
+            && text.contains(" programs held against ")
+            && text.contains(" steps of the model may have been taken");
+        assert!(told, "{signal}: {text}");
+        assert_eq!(code, Some(3), "{signal}: {text}");
+    }
+}

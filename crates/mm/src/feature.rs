@@ -89,6 +89,10 @@ features! {
     KsmDirty = "ksm_dirty",
     /// `break_ksm` unshares instead of writing; 6.2.
     KsmUnshare = "ksm_unshare",
+    /// `follow_page` does not find what a PROT_NONE PTE maps; 6.1 to 6.4.
+    FollowNoProtnone = "follow_no_protnone",
+    /// ksmd walks the page table to find pages, and does not ask `follow_page`; 6.18.
+    KsmWalkScan = "ksm_walk_scan",
     /// mprotect maps exclusive pages writable at once; 6.0.
     MprotectExcl = "mprotect_excl",
     /// ... clean ones too; 6.2.

@@ -1,7 +1,8 @@
 //! Per-CPU LRU batches: `mm/swap.c` (`folio_add_lru`, `folio_mark_accessed`, `folio_activate`, `folio_deactivate`,
 //! `folio_mark_lazyfree`, `folio_rotate_reclaimable`, `lru_add_drain`).
 //!
-//! A page that was just allocated or swapped in sits in the batch of the CPU that did it: one more reference, PG_lru clear. So does,
+//! A page that was just allocated, swapped in, or put back (by MADV_PAGEOUT, or migration) sits in the batch of the CPU that did it: one more
+//! reference, PG_lru clear. So does,
 //! with PG_lru set as a rule, a page that is to be moved to another list: touched by GUP, MADV_COLD, MADV_FREE, or written by reclaim. From
 //! 6.11 to 6.16 (`batch_clears_lru`) it was off the lists meanwhile, and nobody could isolate it.
 //!
@@ -143,8 +144,14 @@ impl Kernel<'_> {
         true
     }
 
-    /// `folio_putback_lru`.
+    /// `folio_putback_lru`: by way of this CPU's batch, as if it were new. So the page has one more reference until the batch is drained.
     pub fn folio_putback_lru(&mut self, pfn: Pfn) {
+        self.folio_add_lru(pfn);
+        self.put_page(pfn);
+    }
+
+    /// `move_folios_to_lru` (`move_pages_to_lru`): straight to a list.
+    pub fn move_to_lru(&mut self, pfn: Pfn) {
         self.page_mut(pfn).lru = true;
         self.put_page(pfn);
     }

@@ -115,7 +115,7 @@ fn here(tests: &[Loaded], options: &Options) -> Result<Vec<TestResult>, Failure>
     let tests: Vec<Test> = tests.iter().map(|l| (*l.test).clone()).collect();
     let meter = Meter::new(tests.len());
     let mut results = Vec::new();
-    live::run_all(&tests, options, |result| {
+    live::run_all(&tests, options, &terminal::STOP, |result| {
         meter.done(&result.name);
         results.push(result);
     })

@@ -12,7 +12,7 @@ use crate::cli::{Probe, ProbeFormat};
 use crate::commands::random::{self, Ground};
 use crate::exit::{Exit, Failure};
 use crate::input;
-use crate::terminal;
+use crate::terminal::{self, STOP};
 
 pub fn run(args: &Probe) -> Result<Exit, Failure> {
     let corpus = input::corpus(args.from.corpus.as_deref())?;
@@ -39,6 +39,7 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
         seconds: args.seconds,
     };
     if let Some(programs) = args.random {
+        terminal::catch_interrupts();
         let ground = Ground {
             machine,
             profile: profile.clone(),
@@ -54,7 +55,7 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
     }
     let mut all: Vec<Judged> = Vec::new();
     let mut closed = None;
-    let ran = live::run_all(&tests, &options, |result| {
+    let ran = live::run_all(&tests, &options, &STOP, |result| {
         let judged = judge::judge(&result, &profile, &options);
         let text = match args.format {
             ProbeFormat::Ktap => ktap::line(all.len() + 1, &judged),
@@ -89,7 +90,7 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
 pub fn hold(tests: &[Test], profile: &Profile, options: &Options) -> Result<Vec<Tested>, Failure> {
     let mut held = vec![Tested::NotRun; tests.len()];
     let mut next = held.iter_mut();
-    live::run_all(tests, options, |result| {
+    live::run_all(tests, options, &STOP, |result| {
         if let Some(place) = next.next() {
             *place = Tested::judged(judge::judge(&result, profile, options));
         }

@@ -102,3 +102,12 @@ pub fn must_unshare(k: &mut Kernel, want: Want, e: Present) -> bool {
 pub fn writes(k: &mut Kernel, want: Want) -> bool {
     want.write || k.has(F::GupForceCow)
 }
+
+impl Kernel<'_> {
+    /// Does `follow_page` not see what is mapped, because it does not see through PROT_NONE? Only GUP that comes back after a fault was
+    /// meant to mind.
+    pub fn hidden_by_protnone(&mut self, mm: MmId, va: Va) -> bool {
+        let protnone = self.pte(mm, va).present().is_some_and(|e| e.protnone);
+        protnone && self.has(F::FollowNoProtnone)
+    }
+}

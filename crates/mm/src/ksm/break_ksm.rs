@@ -2,7 +2,8 @@
 //!
 //! Faults until no KSM page is mapped any more. Up to 6.1 by a made-up write fault, with a reference to the page held over it:
 //! that fault sets the soft-dirty bit, and if the PTE is write-protected by userfaultfd it is refused, so that the call ends with
-//! the KSM page still mapped. From 6.2 on (`ksm_unshare`) by an unshare fault, which has neither effect.
+//! the KSM page still mapped. From 6.2 on (`ksm_unshare`) by an unshare fault, which has neither effect. Up to 6.1 it is `follow_page` that
+//! looks, which in 6.1 does not see through PROT_NONE (`follow_no_protnone`).
 
 use crate::feature::Feature as F;
 use crate::ids::*;
@@ -65,6 +66,10 @@ impl BreakKsm {
         let Some(pfn) = pfn.filter(|&pfn| k.page(pfn).ksm()) else {
             return Breaking::Over(Ok(()));
         };
+        // It walks the page table by itself since the release in which it unshares (d7c0e68dab98).
+        if !k.has(F::KsmUnshare) && k.hidden_by_protnone(at.mm, at.va) {
+            return Breaking::Over(Ok(()));
+        }
         let (kind, held) = if k.has(F::KsmUnshare) {
             (FaultKind::Unshare, None)
         } else {

@@ -1,5 +1,5 @@
 //! Kernel samepage merging: ksmd's work on the pages that it comes by (`scan_get_next_rmap_item`, `cmp_and_merge_page`,
-//! `try_to_merge_with_ksm_page`, `try_to_merge_two_pages`; mm/ksm.c).
+//! `try_to_merge_with_ksm_page`, `try_to_merge_two_pages`; mm/ksm.c), with `follow_page` (mm/gup.c), which finds what is mapped.
 //!
 //! ksmd looks at one page at a time, in VMAs that are VM_MERGEABLE. It compares the page with the *stable tree* (all KSM pages),
 //! then with the *unstable tree* (pages that it met earlier in this pass). A KSM page with the same contents replaces the page.
@@ -17,6 +17,7 @@ pub mod break_ksm;
 pub mod madvise;
 pub mod try_to_merge_one_page;
 
+use crate::feature::Feature as F;
 use crate::ids::*;
 use crate::kernel::{Kernel, View};
 use crate::ksm::break_ksm::{BreakKsm, Breaking};
@@ -162,7 +163,8 @@ impl Ksm {
                 go(Follow { at, rest })
             }
             Follow { at, rest } => {
-                let found = follow(k, at);
+                let sees = !k.hidden_by_protnone(at.mm, at.va) || k.has(F::KsmWalkScan);
+                let found = sees.then(|| follow(k, at)).flatten();
                 k.mmap_read_unlock(at.mm);
                 match found {
                     Some(pfn) => go(Search {
@@ -180,7 +182,8 @@ impl Ksm {
                 go(TreeFollow { i, tree, rest })
             }
             TreeFollow { i, tree, rest } => {
-                let found = follow(k, tree);
+                let sees = !k.hidden_by_protnone(tree.mm, tree.va);
+                let found = sees.then(|| follow(k, tree)).flatten();
                 k.mmap_read_unlock(tree.mm);
                 let Some(pfn) = found else {
                     return go(Put { i, rest });
@@ -282,7 +285,7 @@ fn find_mergeable_vma(k: &mut Kernel, at: RmapItem) -> bool {
     vma.mapped && vma.mergeable && k.mmget_not_zero(at.mm)
 }
 
-/// `follow_page` with FOLL_GET: the anonymous page that is mapped at `at`, with a reference. Under the page-table lock.
+/// The anonymous page that is mapped at `at`, with a reference. Under the page-table lock.
 fn follow(k: &mut Kernel, at: RmapItem) -> Option<Pfn> {
     let pfn = k.pte(at.mm, at.va).normal_page()?;
     if !k.page(pfn).anon() {

@@ -479,7 +479,10 @@ fn set_pte(k: &mut Kernel, f: FaultCx, orig: SwapPte, got: Got, map: Map) {
     if let From::KsmCopy { .. } = got.from {
         k.folio_add_lru(got.pfn);
     }
-    let dirty = write && f.kind == FaultKind::Write;
+    // FOLL_FORCE writes where the VMA does not let. Before `swapin_ro_w` the PTE is dirty all the same, which is what GUP asks for with
+    // FOLL_COW; since then `do_wp_page` would make it so, and GUP asks for an exclusive page.
+    let writes = f.kind == FaultKind::Write && map != Map::Shared;
+    let dirty = writes && (write || !k.has(F::SwapinRoW));
     let e = Present {
         write,
         dirty,

@@ -156,7 +156,8 @@ impl Migrate {
                 go(Follow { mm, va })
             }
             Follow { mm, va } => {
-                let mapped = k.pte(mm, va).normal_page();
+                let hidden = k.hidden_by_protnone(mm, va);
+                let mapped = k.pte(mm, va).normal_page().filter(|_| !hidden);
                 let isolated = mapped.filter(|&pfn| k.page(pfn).anon() && k.folio_isolate_lru(pfn));
                 k.mmap_read_unlock(mm);
                 match (mapped, isolated) {

@@ -256,6 +256,7 @@ fn fail(k: &mut Kernel, c: Move, errno: Option<Errno>) -> Next {
     }
 }
 
+/// `uffd_move_lock`, which gives the new VMA an anon_vma whether or not the move is refused (6.8 did so after the checks, which only a fork could tell), and
 /// `validate_move_areas`: two anonymous VMAs of the same protection, writable; the new one is registered.
 fn begin(k: &mut Kernel, c: Move) -> Next {
     k.mmap_read_lock(c.mm);
@@ -263,12 +264,14 @@ fn begin(k: &mut Kernel, c: Move) -> Next {
     if !from.mapped || !to.mapped {
         return fail(k, c, Some(Errno::Enoent));
     }
+    if to.file.is_none() && k.has(F::UffdMove) {
+        k.anon_vma_prepare(c.mm, c.to);
+    }
     let alike = from.write && to.write && from.read == to.read;
     let anonymous = from.file.is_none() && to.file.is_none();
     if !(k.has(F::UffdMove) && alike && anonymous && to.registered()) {
         return fail(k, c, Some(Errno::Einval));
     }
-    k.anon_vma_prepare(c.mm, c.to);
     go(ReadPtes { c, held: None })
 }
 

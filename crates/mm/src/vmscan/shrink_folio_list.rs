@@ -67,7 +67,7 @@ packed! {
         Free { p: Pass },
         /// RCx: the page is kept: what was deferred is flushed at the end of the pass.
         KeepFlush { p: Pass, refused: bool },
-        /// RCx: back to the LRU.
+        /// RCx: back to the LRU; `reclaim_folio_list`, of MADV_PAGEOUT, puts it into this CPU's batch.
         Putback { p: Pass, refused: bool },
     }
 }
@@ -278,7 +278,10 @@ impl Shrink {
                 })
             }
             Putback { p, refused } => {
-                k.folio_putback_lru(p.pfn);
+                match p.owner {
+                    Some(_) => k.folio_putback_lru(p.pfn),
+                    None => k.move_to_lru(p.pfn),
+                }
                 ended(k, p, refused)
             }
         }

@@ -117,6 +117,9 @@ impl Predictor {
                 if !self.active(&node, device, actor) || !self.program.enabled(&node.state, actor) {
                     continue;
                 }
+                if self.out_of_slots(&node.state, actor) {
+                    return Err(TooMany);
+                }
                 let (mut number, mut fanout) = (0, 1);
                 while number < fanout {
                     let mut next = node.clone();
@@ -137,6 +140,18 @@ impl Predictor {
         Ok(Belief {
             nodes: ended.into_values().collect(),
         })
+    }
+
+    /// Is reclaim about to find no free slot, though a test may have no more of them? A real swap area has.
+    fn out_of_slots(&self, state: &State, actor: usize) -> bool {
+        let Actor::Task(task) = self.program.actor(actor) else {
+            return false;
+        };
+        let mut slots = state.m.slots.iter();
+        let full = self.program.cfg.sizes.slots == MAX_SLOTS
+            && slots.all(|s| s.count.0 > 0 || s.cache.is_some() || s.claimed);
+        let next = || self.program.next_step(state, task);
+        full && next().is_some_and(|step| step.function == "add_to_swap")
     }
 
     /// A turn begins: a task is let go, or a device. None: it cannot be taken.
@@ -307,4 +322,38 @@ fn ends(test: &Test, program: &Program, task: usize) -> Vec<u8> {
     }
     ends.truncate(ops);
     ends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Kernels;
+
+    #[test]
+    fn a_page_that_no_slot_is_left_for_is_followed_no_further() {
+        let text = "
+MM many-slots
+{ anon x = 1; anon y = 2; anon z = 3; swap async; }
+P0 in A {
+    fork(B) {
+        x = 4; y = 5; z = 6;
+        madvise(x, MADV_PAGEOUT); madvise(y, MADV_PAGEOUT); madvise(z, MADV_PAGEOUT);
+    }
+    madvise(x, MADV_PAGEOUT);
+    madvise(y, MADV_PAGEOUT);
+}
+exists (true)
+";
+        let test = cowherd_litmus::parse("many-slots", text).expect("a test");
+        let profile = Kernels::shipped().profile("v6.18").expect("a kernel");
+        let p = Predictor::new(&test, &profile.profile, 20_000).expect("it runs");
+        let mut belief = p.start();
+        // The fork, and what the child does; then the parent, of whose two pages one finds a slot.
+        for task in [0, 1, 1, 1, 1, 1, 1, 0] {
+            belief = p.turn(&belief, Turn::Task(task)).expect("it is followed");
+        }
+        let swapped = |view: &View| view.pages[0] == crate::predict::Page::Swapped;
+        assert!(belief.views(&p).iter().any(swapped));
+        assert!(p.turn(&belief, Turn::Task(0)).is_err());
+    }
 }

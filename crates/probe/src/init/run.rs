@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use cowherd_litmus::ast::Test;
@@ -77,7 +78,7 @@ fn work(tests: &[Test], job: &Job, report: OwnedFd) -> i32 {
         // If init no longer reads, the machine is about to go.
         let _ = writeln!(report, "{json}");
     };
-    match live::run_all(tests, &job.options, tell) {
+    match live::run_all(tests, &job.options, &AtomicBool::new(false), tell) {
         Ok(()) => 0,
         Err(why) => {
             eprintln!("cowherd: {why}");

@@ -12,6 +12,7 @@ use cowherd_model::predict::{Frame, Page, Predictor, Turn, View};
 use serde::{Deserialize, Serialize};
 
 use super::call::{self, close};
+use super::filler::Filler;
 use super::fuse::CELL;
 use super::held::Held;
 use super::kernel;
@@ -19,10 +20,10 @@ use super::look::{self, Entry};
 use super::outcome;
 use super::plan::Plan;
 use super::shared::{self, Board, Value};
-use super::world::{self, Filler, World, address, reached};
+use super::world::{self, World, address, reached};
 
 /// How long anything may take that does not wait for another turn.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What one run showed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -73,7 +74,7 @@ pub struct Run<'a> {
     /// What the files with a server hold.
     pub(super) contents: Vec<[u8; 4]>,
     /// Tasks that were let go and have not returned.
-    issued: u8,
+    pub(super) issued: u8,
     /// How far each kernel actor is.
     pub(super) kernel: Vec<usize>,
     /// The last frame seen of each variable, and whether it was seen mapped ever since.
@@ -205,8 +206,8 @@ impl<'a> Run<'a> {
                     for _ in 0..world::next(&mut random) % 20_000 {
                         std::hint::spin_loop();
                     }
-                    let file = self.file_of[io];
-                    self.held[io].complete(&mut self.contents[file])?;
+                    let (file, filler) = (self.file_of[io], self.world.filler);
+                    self.held[io].complete(&mut self.contents[file], filler)?;
                     busy = true;
                 }
             }
@@ -248,19 +249,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn wait_for(&self, what: &str, over: impl Fn(&Self) -> bool) -> Result<(), NoResult> {
-        let begun = Instant::now();
-        let mut pause = 20;
-        while !over(self) {
-            if begun.elapsed() > PATIENCE {
-                return Err(NoResult::Hung(what.into()));
-            }
-            std::thread::sleep(Duration::from_micros(pause));
-            pause = (pause * 2).min(1000);
-        }
-        Ok(())
-    }
-
     /// Can a turn be taken now?
     fn can(&self, turn: Turn) -> bool {
         match turn {
@@ -283,7 +271,7 @@ impl<'a> Run<'a> {
     }
 
     /// Is a request of the transfer in its server's queue?
-    fn in_flight(&self, io: usize) -> bool {
+    pub(super) fn in_flight(&self, io: usize) -> bool {
         let state = self.world.board.get().transfers[io]
             .state
             .load(Ordering::SeqCst);
@@ -293,8 +281,8 @@ impl<'a> Run<'a> {
     fn take(&mut self, turn: Turn) -> Result<(), NoResult> {
         match turn {
             Turn::Complete(io) => {
-                let file = self.file_of[io];
-                self.held[io].complete(&mut self.contents[file])?;
+                let (file, filler) = (self.file_of[io], self.world.filler);
+                self.held[io].complete(&mut self.contents[file], filler)?;
                 self.wait_for("the end of a transfer", |run| {
                     run.world.board.get().transfers[io]
                         .state
@@ -407,112 +395,6 @@ impl<'a> Run<'a> {
             (None, _) | (_, None) => None,
             _ => Some(false),
         };
-    }
-
-    /// Waits until everybody who was let go has returned, or waits for somebody who was not.
-    fn settle(&mut self) -> Result<(), NoResult> {
-        let begun = Instant::now();
-        let mut still = [0u32; 16];
-        loop {
-            let mut waiting = true;
-            let issued = self.issued;
-            for task in (0..self.test.threads.len()).filter(|t| issued >> t & 1 == 1) {
-                if self.returned(task) {
-                    self.issued &= !(1 << task);
-                } else if self.queued(task) {
-                    // Its request is with the device.
-                } else if self.sleeps(task) && still[task] >= self.looks(task) {
-                    // It has slept for long: somebody else has to act.
-                } else {
-                    still[task] = if self.sleeps(task) {
-                        still[task] + 1
-                    } else {
-                        0
-                    };
-                    waiting = false;
-                }
-            }
-            if waiting {
-                return Ok(());
-            }
-            if begun.elapsed() > PATIENCE {
-                return Err(NoResult::Hung(format!(
-                    "a call of {}",
-                    self.names(self.issued)
-                )));
-            }
-            std::thread::sleep(Duration::from_micros(if still.iter().any(|&n| n > 0) {
-                500
-            } else {
-                30
-            }));
-        }
-    }
-
-    fn names(&self, tasks: u8) -> String {
-        let tasks = (0..self.test.threads.len()).filter(|t| tasks >> t & 1 == 1);
-        tasks
-            .map(|t| self.predictor.program.tasks[t].name.clone())
-            .collect::<Vec<_>>()
-            .join(", ")
-    }
-
-    fn returned(&self, task: usize) -> bool {
-        let thread = &self.world.board.get().threads[task];
-        let told = thread.told.load(Ordering::SeqCst);
-        if thread.life.load(Ordering::SeqCst) == 2 {
-            return true;
-        }
-        if thread.done.load(Ordering::SeqCst) != told {
-            return false;
-        }
-        // The last thread that exits takes the process with it.
-        let last = reached(self.test, task).get(told as usize - 1);
-        let exits =
-            last.is_some_and(|s| matches!(s.call, Call::Exit)) && self.world.others_ended(task);
-        !exits || self.pid(self.test.threads[task].process.index()).is_none()
-    }
-
-    fn has_ended(&self, task: usize) -> bool {
-        let thread = &self.world.board.get().threads[task];
-        let unborn = thread.life.load(Ordering::SeqCst) == 0;
-        !unborn
-            && (thread.life.load(Ordering::SeqCst) == 2
-                || thread.done.load(Ordering::SeqCst) as usize >= reached(self.test, task).len())
-    }
-
-    /// How often a thread must be seen asleep, at half a millisecond, before it counts as waiting for somebody. To unregister a buffer waits for a
-    /// grace period of RCU, which nobody of the test can shorten.
-    fn looks(&self, task: usize) -> u32 {
-        let told = self.world.board.get().threads[task]
-            .told
-            .load(Ordering::SeqCst);
-        let call = &self.test.threads[task].stmts[(told as usize).saturating_sub(1)].call;
-        match call {
-            Call::Release { .. } | Call::Unregister { .. } => 2000,
-            _ => 15,
-        }
-    }
-
-    fn queued(&self, task: usize) -> bool {
-        let thread = &self.world.board.get().threads[task];
-        let statement = (thread.told.load(Ordering::SeqCst) as usize).saturating_sub(1);
-        let submits = matches!(
-            self.test.threads[task].stmts[statement].call,
-            Call::ReadSubmit { .. } | Call::WriteSubmit { .. }
-        );
-        !submits
-            && World::transfer_of(self.test, task, statement).is_some_and(|io| self.in_flight(io))
-    }
-
-    fn sleeps(&self, task: usize) -> bool {
-        let thread = &self.world.board.get().threads[task];
-        let pid = self.world.board.get().pids[self.test.threads[task].process.index()]
-            .load(Ordering::SeqCst);
-        matches!(
-            look::state(pid, thread.tid.load(Ordering::SeqCst)),
-            Some('S' | 'D')
-        )
     }
 
     /// A process that is there; one that has ended is not.

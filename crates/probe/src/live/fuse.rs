@@ -14,6 +14,8 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::filler::Filler;
+
 /// Bytes of a cell.
 pub const CELL: usize = 512;
 
@@ -108,12 +110,12 @@ impl File {
     }
 
     /// Answers the transfer in the queue: a read with what the file holds, one value for each cell; a write by changing what it holds.
-    pub fn complete(&self, contents: &mut [u8; 4]) -> io::Result<()> {
+    pub fn complete(&self, contents: &mut [u8; 4], filler: Filler) -> io::Result<()> {
         for _ in 0..16 {
             if !self.pending(1000) {
                 break;
             }
-            if serve(self.server.as_raw_fd(), Some(contents))? {
+            if serve(self.server.as_raw_fd(), Some((contents, filler)))? {
                 return Ok(());
             }
         }
@@ -123,7 +125,7 @@ impl File {
     /// Answers whatever is left in the queue.
     pub fn drain(&self) {
         while self.pending(0) {
-            if serve(self.server.as_raw_fd(), Some(&mut [0; 4])).is_err() {
+            if serve(self.server.as_raw_fd(), None).is_err() {
                 return;
             }
         }
@@ -148,7 +150,7 @@ fn pending(server: RawFd, milliseconds: u16) -> bool {
 }
 
 /// Reads one request and answers it. True: it was a transfer. Without contents, the file reads as zeroes.
-fn serve(server: RawFd, contents: Option<&mut [u8; 4]>) -> io::Result<bool> {
+fn serve(server: RawFd, contents: Option<(&mut [u8; 4], Filler)>) -> io::Result<bool> {
     let Some(request) = receive(server)? else {
         return Ok(false);
     };
@@ -166,17 +168,15 @@ fn serve(server: RawFd, contents: Option<&mut [u8; 4]>) -> io::Result<bool> {
         READ => {
             transfer = true;
             let (offset, size) = range(&request.body);
-            let values = contents.map_or([0; 4], |c| *c);
-            let bytes =
-                (offset..offset + size).map(|at| values.get(at / CELL).copied().unwrap_or(0));
-            Ok(bytes.collect())
+            let byte = |at| contents.as_ref().map_or(0, |(c, f)| f.byte(*c, at));
+            Ok((offset..offset + size).map(byte).collect())
         }
         WRITE => {
             transfer = true;
             let (offset, size) = range(&request.body);
             // struct fuse_write_in is 40 bytes.
             let data = request.body.get(40..).unwrap_or_default();
-            if let Some(contents) = contents {
+            if let Some((contents, _)) = contents {
                 for (n, chunk) in data.chunks(CELL).enumerate() {
                     if let Some(cell) = contents.get_mut(offset / CELL + n) {
                         *cell = chunk[0];

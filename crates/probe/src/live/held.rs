@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 
+use super::filler::Filler;
 use super::{fuse, nbd};
 
 /// A file that holds one transfer.
@@ -50,10 +51,10 @@ impl Held {
     }
 
     /// Completes it: a read with what the file holds, one value for each cell; a write by changing what it holds.
-    pub fn complete(&self, contents: &mut [u8; 4]) -> io::Result<()> {
+    pub fn complete(&self, contents: &mut [u8; 4], filler: Filler) -> io::Result<()> {
         match self {
-            Held::Fuse(file) => file.complete(contents),
-            Held::Nbd(device) => device.complete(contents),
+            Held::Fuse(file) => file.complete(contents, filler),
+            Held::Nbd(device) => device.complete(contents, filler),
         }
     }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::filler::Filler;
 use super::fuse::CELL;
 use super::sys::result;
 
@@ -76,7 +77,7 @@ impl Device {
             let opener = scope.spawn(|| open(&path));
             while !opener.is_finished() {
                 if pending(server.as_raw_fd(), 20) {
-                    serve(&server, &mut [0; 4])?;
+                    serve(&server, None)?;
                 }
             }
             let opened = opener.join();
@@ -99,12 +100,12 @@ impl Device {
     }
 
     /// Answers the transfer in the socket, with one value for each cell.
-    pub fn complete(&self, contents: &mut [u8; 4]) -> io::Result<()> {
+    pub fn complete(&self, contents: &[u8; 4], filler: Filler) -> io::Result<()> {
         for _ in 0..16 {
             if !self.pending(1000) {
                 break;
             }
-            if serve(&self.server, contents)? {
+            if serve(&self.server, Some((contents, filler)))? {
                 return Ok(());
             }
         }
@@ -114,7 +115,7 @@ impl Device {
     /// Answers whatever is left.
     pub fn drain(&self) {
         while self.pending(0) {
-            if serve(&self.server, &mut [0; 4]).is_err() {
+            if serve(&self.server, None).is_err() {
                 return;
             }
         }
@@ -153,7 +154,7 @@ fn pending(server: RawFd, milliseconds: u16) -> bool {
 }
 
 /// Reads one request and answers it. True: it was a transfer.
-fn serve(mut server: &UnixStream, contents: &mut [u8; 4]) -> io::Result<bool> {
+fn serve(mut server: &UnixStream, contents: Option<(&[u8; 4], Filler)>) -> io::Result<bool> {
     let mut request = [0; 28];
     server.read_exact(&mut request)?;
     let word = |at: usize| u32::from_be_bytes(request[at..at + 4].try_into().unwrap_or_default());
@@ -168,7 +169,7 @@ fn serve(mut server: &UnixStream, contents: &mut [u8; 4]) -> io::Result<bool> {
     reply.extend(&request[8..16]);
     match kind {
         READ => {
-            let byte = |at: usize| contents.get(at / CELL).copied().unwrap_or(0);
+            let byte = |at: usize| contents.map_or(0, |(c, f)| f.byte(c, at));
             reply.extend((offset..offset + size).map(byte));
         }
         WRITE => server.read_exact(&mut vec![0; size])?,

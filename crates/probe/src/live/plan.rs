@@ -260,6 +260,12 @@ fn calls(test: &Test, machine: &Machine) -> Result<(), String> {
                 return Err("a swap area of its own to swap off: only with --system".into());
             }
             Call::Swapoff => return Err("swapoff by a thread of the test".into()),
+            Call::ProcessMadvise {
+                advice: Advice::WillNeed,
+                ..
+            } if older(machine, (5, 16)) => {
+                return Err("process_madvise(MADV_WILLNEED), which came with 5.16".into());
+            }
             Call::ClearRefs { .. } | Call::Pagemap { .. } if !machine.soft_dirty => {
                 return Err("soft-dirty tracking (CONFIG_MEM_SOFT_DIRTY)".into());
             }
@@ -270,6 +276,16 @@ fn calls(test: &Test, machine: &Machine) -> Result<(), String> {
         return Err("pipe buffers of one size: read(2) does not stop at the end of one".into());
     }
     Ok(())
+}
+
+/// Is the kernel older than this release?
+fn older(machine: &Machine, than: (u32, u32)) -> bool {
+    let mut numbers = machine
+        .release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|n| n.parse().ok());
+    let release = numbers.next().zip(numbers.next());
+    release.is_some_and(|release| release < than)
 }
 
 fn pages(test: &Test, machine: &Machine) -> Result<(), String> {

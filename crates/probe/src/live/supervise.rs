@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cowherd_litmus::ast::Test;
 use nix::mount::{MsFlags, mount};
@@ -22,18 +23,19 @@ use super::runner::Runner;
 use super::undo::{self, Undo, Which};
 use super::{Options, TestResult};
 
-/// Runs tests, and hands over each result as it comes. Puts everything back before it returns.
+/// Runs tests, and hands over each result as it comes, until all ran or `stop` is set. Puts everything back before it returns.
 ///
-/// The caller has no other thread: processes are forked.
+/// Other threads of the caller hold no lock: processes are forked. (The one that waits for Ctrl-C does nothing else.)
 pub fn run_all(
     tests: &[Test],
     options: &Options,
+    stop: &AtomicBool,
     mut each: impl FnMut(TestResult),
 ) -> io::Result<()> {
     undo::share()?;
     let (leash, held) = pipe()?;
     let (results, report) = pipe()?;
-    // SAFETY: the caller has no other thread.
+    // SAFETY: no other thread of the caller holds a lock.
     let supervisor = match unsafe { fork() }? {
         ForkResult::Child => {
             drop(held);
@@ -45,8 +47,25 @@ pub fn run_all(
     drop(leash);
     drop(report);
     let mut failure = None;
-    for line in BufReader::new(File::from(results)).lines() {
-        match serde_json::from_str(&line?) {
+    let mut held = Some(held);
+    let mut results = BufReader::new(File::from(results));
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            // Cuts the leash. What the runner has said already is still read.
+            held = None;
+        }
+        if held.is_some() && results.buffer().is_empty() && !readable(results.get_ref()) {
+            continue;
+        }
+        let mut line = String::new();
+        if results.read_line(&mut line)? == 0 {
+            break;
+        }
+        if held.is_none() && !line.ends_with('\n') {
+            // The runner was killed amid a word.
+            break;
+        }
+        match serde_json::from_str(&line) {
             Ok(Line::Result(result)) => each(*result),
             Ok(Line::Failed(why)) => failure = Some(why),
             Err(error) => failure = Some(format!("a garbled result: {error}")),
@@ -64,6 +83,12 @@ pub fn run_all(
         Some(why) => Err(io::Error::other(why)),
         None => Ok(()),
     }
+}
+
+/// Is there something to read, or an end, within a moment?
+fn readable(pipe: &File) -> bool {
+    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::from(50u16)).is_ok_and(|n| n > 0)
 }
 
 /// A line of the runner's report.

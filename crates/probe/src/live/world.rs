@@ -17,7 +17,7 @@ use cowherd_litmus::ast::{
 };
 
 use super::call;
-use super::fuse::CELL;
+use super::filler::Filler;
 use super::shared::{self, Board, Shared, Value};
 use super::sys::{self, PAGE};
 use super::uffd::{self, Uffd};
@@ -26,29 +26,6 @@ use super::uring::Ring;
 /// Where the pages of a test are, and how far apart: far enough that no two mappings touch.
 const BASE: usize = 0x5a00_0000_0000;
 const STRIDE: usize = 64 * PAGE;
-
-/// What the bytes of a page that belong to no cell hold. Not zero: a page of zeroes would be treated as such by swap. And in each run something else: KSM would merge
-/// it with a page of somebody else who runs the same test.
-#[derive(Clone, Copy, Debug)]
-pub struct Filler(u64);
-
-impl Filler {
-    /// One for this run.
-    pub fn draw() -> Filler {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let mut seed = now.map_or(1, |d| d.as_nanos() as u64) | 1;
-        Filler(next(&mut seed) << 20 ^ next(&mut seed) ^ u64::from(std::process::id()))
-    }
-
-    /// A page with these cells.
-    pub fn page(self, values: &[u8]) -> [u8; PAGE] {
-        let bytes = self.0.to_ne_bytes();
-        std::array::from_fn(|at| match values.get(at / CELL) {
-            Some(value) => *value,
-            None => bytes[at % bytes.len()] | 1,
-        })
-    }
-}
 
 /// Everything that the processes of a run start from.
 pub struct World {

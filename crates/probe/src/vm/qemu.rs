@@ -85,9 +85,11 @@ pub fn arguments(machine: &Machine, files: &Files, accelerator: Accelerator) -> 
     }
     all.extend(["-kernel".into(), files.kernel.clone()]);
     all.extend(["-initrd".into(), files.initramfs.clone()]);
-    // An oops ends the guest, and a panic ends QEMU: both are seen at once. Some distributions forbid FOLL_FORCE by default.
-    let mut append =
-        String::from("console=ttyS0 loglevel=5 oops=panic panic=-1 proc_mem.force_override=always");
+    // An oops ends the guest, and a panic ends QEMU: both are seen at once. Some distributions forbid FOLL_FORCE by default. On a busy machine the timer that a
+    // boot tests may be late, and the kernel would panic.
+    let mut append = String::from(
+        "console=ttyS0 loglevel=5 oops=panic panic=-1 no_timer_check proc_mem.force_override=always",
+    );
     if !machine.append.is_empty() {
         append.push(' ');
         append.push_str(&machine.append);
@@ -220,6 +222,6 @@ mod tests {
     fn what_is_appended_and_names_with_spaces_stay_one_argument() {
         let line = line(Accelerator::Tcg, None);
         assert!(line.contains("-kernel\na kernel\n"));
-        assert!(line.ends_with("oops=panic panic=-1 proc_mem.force_override=always slub_debug=FZ"));
+        assert!(line.ends_with("no_timer_check proc_mem.force_override=always slub_debug=FZ"));
     }
 }

@@ -7,6 +7,9 @@ use super::{Line, Palette, Program, Thread};
 /// Calls of a program at most.
 const CALLS: u64 = 12;
 
+/// Buffers of a pipe in the model; a real one has more, and makes nobody wait.
+const ROOM: u8 = 3;
+
 const NAMES: [&str; 3] = ["x", "y", "z"];
 
 /// What a program is about, besides what all are.
@@ -59,9 +62,14 @@ struct Generator {
     transfers: u8,
     holders: u8,
     piped: u8,
+    spliced: u8,
     pages: u64,
     /// There was an mremap.
     moved: bool,
+    /// It goes to a lower address.
+    downward: bool,
+    /// Of KSM: pages are freed lazily, and never paged out.
+    lazy: bool,
     /// The file is a block device, which is only read.
     device: bool,
     /// The process whose statements are drawn.
@@ -87,8 +95,11 @@ pub fn program(seed: u64, n: u64, palette: Palette) -> Program {
         transfers: 0,
         holders: 0,
         piped: 0,
+        spliced: 0,
         pages: 0,
         moved: false,
+        downward: false,
+        lazy: false,
         device: false,
         here: 'A',
         processes: vec!['A'],
@@ -100,6 +111,8 @@ pub fn program(seed: u64, n: u64, palette: Palette) -> Program {
         _ => 1 + g.below(3),
     };
     g.most = 3 + g.below(CALLS - 2);
+    g.downward = g.below(2) == 0;
+    g.lazy = g.below(3) == 0;
     let declarations = g.declarations(n);
     let mut threads = vec![Thread {
         head: "P0 in A",
@@ -204,7 +217,7 @@ impl Generator {
                 Some(format!("{values} {state}"))
             }
             Theme::Missing if page == 0 => Some(format!("anon {name}[2] uffd(missing)")),
-            Theme::Mremap if page == 1 => Some(format!("anon {name}[2]")),
+            Theme::Mremap if name == self.ends_of_mremap().1 => Some(format!("anon {name}[2]")),
             Theme::UffdMove if page == 1 => Some(format!("anon {name}[2] uffd(wp)")),
             Theme::Private if page == 0 => Some(format!(
                 "private {name}[2] of s{}",
@@ -312,7 +325,10 @@ impl Generator {
         let pick = self.below(4);
         let call = |text: &str| Some(text.to_string());
         match (self.theme, pick) {
-            (Theme::Plain | Theme::Swapoff, _) => None,
+            (Theme::Plain, _) => None,
+            // What was read back before stays in the swap cache, which is swapoff's to empty.
+            (Theme::Swapoff, 0 | 1) => Some(format!("madvise({other}, MADV_PAGEOUT)")),
+            (Theme::Swapoff, _) => self.register().map(|r| format!("r{r} = {other}[{cell}]")),
             // userfaultfd is the parent's.
             (Theme::Protect | Theme::Missing | Theme::UffdMove, _) if self.here != 'A' => None,
             (Theme::Ksm, 0) => Some(format!("madvise({other}, MADV_UNMERGEABLE)")),
@@ -328,9 +344,12 @@ impl Generator {
             // Where there is nothing to move, up to 5.16 what is at the new place goes all the same: not modelled.
             (Theme::Mremap, 0 | 1) if !self.moved => {
                 self.moved = true;
-                call("mremap(x, y)")
+                let (from, to) = self.ends_of_mremap();
+                Some(format!("mremap({from}, {to})"))
             }
-            (Theme::Mremap, 2) if other != "x" || self.moved => Some(format!("munmap({other})")),
+            (Theme::Mremap, 2) if other != self.ends_of_mremap().0 || self.moved => {
+                Some(format!("munmap({other})"))
+            }
             (Theme::Mremap, _) => None,
             (Theme::UffdMove, 0 | 1) => call("uffd_move(y, x)"),
             (Theme::UffdMove, _) => call("madvise(y, MADV_DONTNEED)"),
@@ -364,7 +383,11 @@ impl Generator {
             (Theme::Pipes, 0) => call("tee(p, q)"),
             (Theme::Pipes, 1) => call("splice(p, q)"),
             (Theme::Pipes, 2) => self.register().map(|r| format!("r{r} = read(q)")),
-            (Theme::Pipes, _) => Some(format!("vmsplice(p, {other}[{cell}])")),
+            (Theme::Pipes, _) if self.spliced < ROOM => {
+                self.spliced += 1;
+                Some(format!("vmsplice(p, {other}[{cell}])"))
+            }
+            (Theme::Pipes, _) => None,
             (Theme::Twins, _) => {
                 let (ours, theirs) = (self.process(), self.process());
                 match pick {
@@ -378,6 +401,26 @@ impl Generator {
             }
             (Theme::Tracked, 0 | 1) => call("clear_refs(A)"),
             (Theme::Tracked, _) => self.register().map(|r| format!("r{r} = pagemap({other})")),
+        }
+    }
+
+    /// What is moved, and where to.
+    fn ends_of_mremap(&self) -> (&'static str, &'static str) {
+        match self.downward {
+            true => ("y", "x"),
+            false => ("x", "y"),
+        }
+    }
+
+    /// May a program give this advice? Between the cells of a page that was discarded there are zeroes, so ksmd would not merge what the
+    /// model merges: programs of KSM drop none, and page none out that were freed lazily.
+    fn may(&self, advice: &str) -> bool {
+        match (self.theme, advice) {
+            (Theme::Ksm, "DONTNEED") => false,
+            (Theme::Ksm, "FREE") => self.lazy,
+            (Theme::Ksm, "PAGEOUT") => self.palette.swap && !self.lazy,
+            (_, "PAGEOUT") => self.palette.swap,
+            _ => true,
         }
     }
 
@@ -401,10 +444,12 @@ impl Generator {
         match self.below(38) {
             0..=4 => self.register().map(|r| format!("r{r} = {x}[{cell}]")),
             5..=9 => Some(format!("{x}[{cell}] = {value}")),
-            10..=13 if self.palette.swap && !of_file => advice("PAGEOUT"),
+            10..=13 if self.may("PAGEOUT") && !of_file => advice("PAGEOUT"),
             // In the model a thread that was stopped goes on without being woken, once nothing would stop it.
-            14 if !(self.theme == Theme::Protect && at == 0) => advice("DONTNEED"),
-            15 => advice("FREE"),
+            14 if self.may("DONTNEED") && !(self.theme == Theme::Protect && at == 0) => {
+                advice("DONTNEED")
+            }
+            15 if self.may("FREE") => advice("FREE"),
             16 => advice("COLD"),
             17 if self.palette.swap => advice("WILLNEED"),
             18 => advice("POPULATE_READ"),
@@ -415,8 +460,9 @@ impl Generator {
             )),
             21 => Some(format!("mprotect({x}, PROT_READ)")),
             22 => Some(format!("mprotect({x}, PROT_READ, PROT_WRITE)")),
-            23 if self.piped < 2 => {
+            23 if self.piped < 2 && self.spliced < ROOM => {
                 self.piped += 1;
+                self.spliced += 1;
                 Some(format!("vmsplice(p, {x}[{cell}])"))
             }
             24 if self.piped > 0 => {
@@ -482,7 +528,7 @@ impl Generator {
                 _ => self.register().map(|r| format!("r{r} = pagemap({x})")),
             },
             34 => Some("lru_add_drain()".into()),
-            35 if self.palette.swap && !of_file => {
+            35 if self.may("PAGEOUT") && !of_file => {
                 let advice = one_of(self, &["PAGEOUT", "COLD", "WILLNEED"]);
                 Some(format!("process_madvise({a}:{x}, MADV_{advice})"))
             }
