@@ -63,15 +63,15 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// The data that cowherd ships with.
+    /// The data that cowherd ships with. A test checks it, once and for all: each start of the program only reads it.
     ///
     /// # Panics
     ///
-    /// If that data is wrong, which the tests exclude.
+    /// If that data cannot be read, which the test excludes.
     pub fn shipped() -> &'static Kernels {
         static SHIPPED: OnceLock<Kernels> = OnceLock::new();
         SHIPPED.get_or_init(|| {
-            Kernels::parse(data::SHIPPED)
+            Kernels::read(data::SHIPPED)
                 .unwrap_or_else(|error| panic!("the embedded kernel data is wrong: {error}"))
         })
     }
