@@ -85,12 +85,12 @@ impl Kernels {
     ///
     /// # Panics
     ///
-    /// Never: data that leaves a feature out is refused when it is read.
+    /// Never: [`parse`](Kernels::parse), which a test calls for the data that ships, refuses data that leaves a feature out.
     pub fn feature(&self, feature: Feature) -> &FeatureInfo {
         self.features
             .iter()
             .find(|info| info.feature() == Some(feature))
-            .expect("checked when the data was read")
+            .expect("checked with the data")
     }
 
     /// The architectures; the first is the default.
@@ -158,9 +158,9 @@ impl Kernels {
     ///
     /// # Panics
     ///
-    /// Never: a matrix with an unknown profile is refused when the data is read.
+    /// Never: [`parse`](Kernels::parse), which a test calls for the data that ships, refuses a matrix with an unknown profile.
     pub fn matrix(&self) -> Vec<Profile> {
-        let parse = |text: &String| self.profile(text).expect("checked when the data was read");
+        let parse = |text: &String| self.profile(text).expect("checked with the data");
         self.matrix.iter().map(|text| parse(text).profile).collect()
     }
 
