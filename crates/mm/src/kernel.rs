@@ -373,7 +373,8 @@ impl Kernel<'_> {
                 Dir::ToDevice => Access::Load,
             },
         );
-        self.world.transfer(io, pfn, cell, dir);
+        let file = self.io(io).file;
+        self.world.transfer(io, file, pfn, cell, dir);
     }
 
     /// The device behind a holder accesses the page it holds.

@@ -199,7 +199,19 @@ impl Names {
 }
 
 /// Bytes behind the end of a stream that is [copied](Writer::copy) from.
-pub(crate) const PADDING: usize = 16;
+pub(crate) const PADDING: usize = 8;
+
+/// The low `width` bits; fewer than 64.
+#[inline(always)]
+fn low(width: u32) -> u64 {
+    (1 << width) - 1
+}
+
+/// Eight bytes of a stream with [`PADDING`].
+#[inline(always)]
+fn word(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
 
 /// Room for one packed state. The largest that [`crate::machine::Sizes`] allows is well below.
 const ROOM: usize = 512;
@@ -258,32 +270,23 @@ impl<'a> Writer<'a> {
 
     /// Appends bits `start..end` of another stream, which has [`PADDING`] behind its end.
     pub(crate) fn copy(&mut self, from: &[u8], start: u16, end: u16) {
-        let (mut start, end) = (usize::from(start), usize::from(end));
-        let bits = |at: usize| {
-            let sixteen: [u8; 16] = from[at / 8..at / 8 + 16].try_into().expect("sixteen bytes");
-            u128::from_le_bytes(sixteen) >> (at % 8)
-        };
         self.flush();
-        // Fourteen bytes at a time: as many bits as before stay behind the full bytes.
-        let (mut rest, behind) = (u128::from(self.rest.bits), self.rest.len);
-        while start < end {
-            let len = (end - start).min(112) as u32;
-            rest |= (bits(start) & ((1 << len) - 1)) << behind;
-            self.room[self.len..self.len + 16].copy_from_slice(&rest.to_le_bytes());
-            let full = (behind + len) / 8;
-            if len < 112 {
-                self.len += full as usize;
-                self.rest = Word {
-                    bits: (rest >> (full * 8)) as u64,
-                    len: (behind + len) % 8,
-                };
-                return;
-            }
-            self.len += 14;
-            rest >>= 112;
-            start += 112;
+        let shift = start % 8;
+        let (mut at, mut left) = (usize::from(start / 8), u32::from(end - start));
+        let Word { mut bits, len } = self.rest;
+        // Seven bytes at a time: as many bits as before stay behind the full bytes.
+        while left > Word::ROOM {
+            bits |= (word(from, at) >> shift & low(Word::ROOM)) << len;
+            self.room[self.len..self.len + 8].copy_from_slice(&bits.to_le_bytes());
+            bits >>= Word::ROOM;
+            self.len += 7;
+            at += 7;
+            left -= Word::ROOM;
         }
-        self.rest.bits = rest as u64;
+        self.rest = Word {
+            bits: bits | (word(from, at) >> shift & low(left)) << len,
+            len: len + left,
+        };
     }
 
     /// Appends what is left, padded to a byte.

@@ -62,15 +62,23 @@ impl Part {
     /// See [`Kind::Used`].
     pub const USED: Part = Part(TLBS + 3);
 
+    #[inline]
+    fn mm(mm: MmId) -> Part {
+        Part(MMS + mm.0)
+    }
+
     /// See [`Kind::Task`].
+    #[inline]
     pub fn task(cpu: Cpu) -> Part {
         Part(TASKS + cpu.0)
     }
 
+    #[inline]
     fn frame(pfn: Pfn) -> Part {
         Part(FRAMES + pfn.0)
     }
 
+    #[inline]
     fn slot(slot: Slot) -> Part {
         Part(SLOTS + slot.0)
     }
@@ -111,10 +119,7 @@ impl Changed {
     #[inline]
     pub fn touch(&mut self, touched: Touch) {
         let changed = touched.writes | touched.any & (Touch::MMS | Touch::VMAS);
-        let mut parts = 0;
-        for mm in 0..MAX_MMS as u8 {
-            parts |= u64::from(changed & Touch::of_mm(MmId(mm)) != 0) << (MMS + mm);
-        }
+        let mut parts = Touch::mms(changed) << MMS;
         parts |= u64::from(changed & Touch::TLBS != 0) << Part::TLBS.0;
         parts |= u64::from(changed & Touch::DEVICES != 0) << Part::DEVICES.0;
         parts |= Touch::frames(changed) << FRAMES;
@@ -374,40 +379,53 @@ impl Writer<'_> {
     }
 }
 
+/// Who reads the parts of a state.
+pub trait Unpack {
+    /// Reads this one.
+    fn part(&mut self, part: Kind, r: &mut Reader);
+}
+
 impl Reader<'_> {
     /// Reads all parts, and makes `form` the form of these bytes. Says which frames are in use, and which were there in the form before
     /// and are no more.
+    ///
+    /// Where a part always comes at the same place it is read there, by name: the compiler then knows what it reads.
     pub fn parts(
         &mut self,
         sizes: &Sizes,
         naming: Naming,
         form: &mut Form,
-        mut unpack: impl FnMut(Kind, &mut Self),
+        state: &mut impl Unpack,
     ) -> (u32, u32) {
         let there = core::mem::take(&mut form.there);
         form.len = 0;
         self.meets_frame(sizes.file_frames as u8);
-        let mut walk = Walk::new(sizes, naming, 0);
-        let mut used = 1;
-        while let Some(part) = walk.root() {
-            if part == Part::USED {
-                form.roots = form.len;
-                form.mark(part, self.position(), self.met);
-                used |= self.bits(MAX_FRAMES as u32 - 1) << 1;
-                form.marked(self.met);
-            } else {
-                self.part(part, form, &mut unpack);
-                form.roots = form.len;
-            }
+        self.part(Part::HEAD, form, state);
+        self.part(Part::IDEAL, form, state);
+        for mm in (0..sizes.mms as u8).map(MmId) {
+            self.part(Part::mm(mm), form, state);
         }
-        walk.used = used & !1;
-        let kept = naming == Naming::Kept;
-        while let Some(part) = if kept {
-            walk.in_order()
+        for cpu in (0..sizes.cpus as u8).map(Cpu) {
+            self.part(Part::task(cpu), form, state);
+        }
+        self.part(Part::TLBS, form, state);
+        self.part(Part::DEVICES, form, state);
+        self.part(Part::START, form, state);
+        form.roots = form.len;
+        let mut used = 1;
+        let mut walk = Walk::new(sizes, naming, 0);
+        if naming == Naming::Kept {
+            form.mark(Part::USED, self.position(), self.met);
+            used |= self.bits(MAX_FRAMES as u32 - 1) << 1;
+            form.marked(self.met);
+            walk.used = used & !1;
+            while let Some(part) = walk.in_order() {
+                self.part(part, form, state);
+            }
         } else {
-            self.what(&mut walk, &mut used)
-        } {
-            self.part(part, form, &mut unpack);
+            while let Some(part) = self.what(&mut walk, &mut used) {
+                self.part(part, form, state);
+            }
         }
         form.marks[form.len].start = self.position();
         form.bytes.clear();
@@ -439,17 +457,17 @@ impl Reader<'_> {
     }
 
     /// Reads a part, and notes where it lies.
-    #[inline]
-    fn part(&mut self, part: Part, form: &mut Form, unpack: &mut impl FnMut(Kind, &mut Self)) {
+    #[inline(always)]
+    fn part(&mut self, part: Part, form: &mut Form, state: &mut impl Unpack) {
         form.mark(part, self.position(), self.met);
-        unpack(part.kind(), self);
+        state.part(part.kind(), self);
         form.marked(self.met);
     }
 }
 
 impl Form {
     /// A part starts.
-    #[inline]
+    #[inline(always)]
     fn mark(&mut self, part: Part, start: u16, before: Met) {
         let at = self.len;
         self.marks[at].part = part;
@@ -460,7 +478,7 @@ impl Form {
     }
 
     /// It ends.
-    #[inline]
+    #[inline(always)]
     fn marked(&mut self, after: Met) {
         self.marks[self.len].after = after;
         self.len += 1;

@@ -124,6 +124,16 @@ impl Touch {
         | 0xf << 104
         | Touch::DEVICES;
 
+    /// The mms of which all, or anything, is [among](Touch::of_mm) these, one bit each.
+    #[inline]
+    pub const fn mms(bits: u128) -> u64 {
+        // Four places of each, gathered in its first one, and those one behind the other.
+        let places = (bits | bits >> 64) as u64 & 0xffff;
+        let pairs = places | places >> 2;
+        let firsts = (pairs | pairs >> 1) & 0x1111;
+        let mms = firsts | firsts >> 3 | firsts >> 6 | firsts >> 9;
+        (mms | (bits >> 100 | bits >> 104) as u64) & 0xf
+    }
     /// The frames among these, one bit each: of their struct pages, or of what they hold.
     pub const fn frames(bits: u128) -> u64 {
         (bits >> 32 & 0xffff | bits >> 48 & 0xffff) as u64
@@ -178,6 +188,26 @@ impl Wait {
             Wait::Io(io) => Touch::io(io),
             Wait::PipeFull(pipe) | Wait::PipeRoom(pipe) => Touch::pipe(pipe),
             Wait::Uffd(mm, va) => Touch::pte(mm, va) | Touch::vma(mm, va),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mms_are_those_of_which_something_is_among_the_bits() {
+        let mms = |bits: u128| {
+            let touched = |mm: &u8| bits & Touch::of_mm(MmId(*mm)) != 0;
+            let mms = (0..MAX_MMS as u8).filter(touched);
+            mms.fold(0, |mms, mm| mms | 1 << mm)
+        };
+        for one in 0..128 {
+            for other in 0..128 {
+                let bits = 1 << one | 1 << other;
+                assert_eq!(Touch::mms(bits), mms(bits), "bits {one} and {other}");
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ pub trait World {
     /// The access that the running task asked for happens now, on this frame.
     fn access(&mut self, mm: MmId, va: Va, pfn: Pfn, access: Access);
     /// A device transfers one cell of an I/O, or a holder's device accesses its page.
-    fn transfer(&mut self, io: IoId, pfn: Pfn, cell: Cell, dir: Dir);
+    fn transfer(&mut self, io: IoId, file: FileId, pfn: Pfn, cell: Cell, dir: Dir);
     /// The device behind a holder accesses the page it holds: the access that the running task asked for.
     fn held_access(&mut self, holder: HoldId, pfn: Pfn, access: Access);
     /// The running task reads the cells of a pipe buffer.

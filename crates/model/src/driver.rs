@@ -35,8 +35,6 @@ pub struct Driver<'a> {
     used: u32,
     /// The frames of the page cache that a VMA shows.
     mapped_files: u32,
-    /// The file of each transfer.
-    io_files: [FileId; MAX_IOS],
 }
 
 /// A state split into its machine and its driver.
@@ -55,7 +53,6 @@ pub fn split<'a>(
         let files = state.m.vmas.iter().flatten().filter_map(|vma| vma.file);
         files.fold(0, |files, pfn| files | 1 << pfn.0)
     };
-    let io_files = state.m.ios.map(|io| io.file);
     let State {
         m,
         frames,
@@ -84,7 +81,6 @@ pub fn split<'a>(
             wrote: false,
             used,
             mapped_files,
-            io_files,
         },
     )
 }
@@ -264,9 +260,8 @@ impl World for Driver<'_> {
         }
     }
 
-    fn transfer(&mut self, io: IoId, pfn: Pfn, cell: Cell, dir: Dir) {
+    fn transfer(&mut self, io: IoId, file: FileId, pfn: Pfn, cell: Cell, dir: Dir) {
         self.reach(pfn);
-        let file = self.io_files[io.at()];
         let at = self.p.file_cell(io, cell);
         let used = self.p.spec.ios[io.at()];
         self.ideal(used.mm, used.va);

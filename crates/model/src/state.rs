@@ -2,7 +2,7 @@
 
 use cowherd_mm::machine::bits;
 use cowherd_mm::pack::{Names, Naming, Pack, Reader, Word, Writer};
-use cowherd_mm::parts::{Changed, Form, Kind, Model};
+use cowherd_mm::parts::{Changed, Form, Kind, Model, Unpack};
 use cowherd_mm::*;
 
 use crate::program::{MAX_REGS, Program};
@@ -115,8 +115,9 @@ fn put_cells(cells: &[u8; MAX_CELLS], n: u8, word: Word) -> Word {
 
 fn unpack_cells(n: u8, r: &mut Reader) -> [u8; MAX_CELLS] {
     let mut cells = [0; MAX_CELLS];
+    r.reach(5 * MAX_CELLS as u32);
     for value in &mut cells[..n as usize] {
-        *value = r.bits(5) as u8;
+        *value = r.next(5) as u8;
     }
     cells
 }
@@ -320,6 +321,7 @@ impl State {
         }
     }
 
+    #[inline(always)]
     fn unpack_part(&mut self, p: &Program, part: Kind, r: &mut Reader) {
         let s = &p.cfg.sizes;
         match part {
@@ -371,9 +373,7 @@ impl State {
             p.spec.size(&mut self.ideal);
             Box::default()
         });
-        let (used, gone) = r.parts(&p.cfg.sizes, p.naming, &mut form, |part, r| {
-            self.unpack_part(p, part, r)
-        });
+        let (used, gone) = r.parts(&p.cfg.sizes, p.naming, &mut form, &mut Over(self, p));
         bits(gone).for_each(|pfn| self.drop_frame(Pfn(pfn)));
         self.used = used;
         self.origin = Origin {
@@ -450,6 +450,16 @@ impl<'a> Memory<'a> {
                 _ => &self.slots[e.slot.at()],
             },
         })
+    }
+}
+
+/// A state that another is unpacked over.
+struct Over<'a>(&'a mut State, &'a Program);
+
+impl Unpack for Over<'_> {
+    #[inline(always)]
+    fn part(&mut self, part: Kind, r: &mut Reader) {
+        self.0.unpack_part(self.1, part, r);
     }
 }
 

@@ -151,6 +151,7 @@ fn copying_packs_the_same(program: &Program, most: usize, text: &str) {
     let mut from = program.initial[0].clone();
     while let Some(bytes) = queue.pop_front() {
         program.unpack_into(&bytes, &mut from);
+        assert_eq!(from, program.unpack(&bytes), "{text}");
         assert_eq!(pack(&from), bytes, "{text}");
         for (taken, next) in successors(program, &from) {
             let further = successors(program, &next)

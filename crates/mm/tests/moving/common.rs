@@ -94,7 +94,7 @@ impl World for Script {
         }
         self.touched = Some(pfn);
     }
-    fn transfer(&mut self, _: IoId, _: Pfn, _: Cell, _: Dir) {}
+    fn transfer(&mut self, _: IoId, _: FileId, _: Pfn, _: Cell, _: Dir) {}
     fn held_access(&mut self, _: HoldId, pfn: Pfn, access: Access) {
         self.access(A, X, pfn, access);
     }

@@ -69,7 +69,7 @@ impl World for Driver<'_> {
             self.data.found.push(Found::Broken(Broken::ZeroPage));
         }
     }
-    fn transfer(&mut self, _: IoId, pfn: Pfn, cell: Cell, dir: Dir) {
+    fn transfer(&mut self, _: IoId, _: FileId, pfn: Pfn, cell: Cell, dir: Dir) {
         if dir == Dir::ToMemory {
             self.data.frames[pfn.at()][cell.at()] = 5;
         }

@@ -63,15 +63,15 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// The data that cowherd ships with.
+    /// The data that cowherd ships with. A test checks it, once and for all: each start of the program only reads it.
     ///
     /// # Panics
     ///
-    /// If that data is wrong, which the tests exclude.
+    /// If that data cannot be read, which the test excludes.
     pub fn shipped() -> &'static Kernels {
         static SHIPPED: OnceLock<Kernels> = OnceLock::new();
         SHIPPED.get_or_init(|| {
-            Kernels::parse(data::SHIPPED)
+            Kernels::read(data::SHIPPED)
                 .unwrap_or_else(|error| panic!("the embedded kernel data is wrong: {error}"))
         })
     }
@@ -85,12 +85,12 @@ impl Kernels {
     ///
     /// # Panics
     ///
-    /// Never: data that leaves a feature out is refused when it is read.
+    /// Never: [`parse`](Kernels::parse), which a test calls for the data that ships, refuses data that leaves a feature out.
     pub fn feature(&self, feature: Feature) -> &FeatureInfo {
         self.features
             .iter()
             .find(|info| info.feature() == Some(feature))
-            .expect("checked when the data was read")
+            .expect("checked with the data")
     }
 
     /// The architectures; the first is the default.
@@ -158,9 +158,9 @@ impl Kernels {
     ///
     /// # Panics
     ///
-    /// Never: a matrix with an unknown profile is refused when the data is read.
+    /// Never: [`parse`](Kernels::parse), which a test calls for the data that ships, refuses a matrix with an unknown profile.
     pub fn matrix(&self) -> Vec<Profile> {
-        let parse = |text: &String| self.profile(text).expect("checked when the data was read");
+        let parse = |text: &String| self.profile(text).expect("checked with the data");
         self.matrix.iter().map(|text| parse(text).profile).collect()
     }
 

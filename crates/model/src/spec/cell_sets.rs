@@ -162,6 +162,17 @@ impl CellSets {
         })
     }
 
+    /// The inverse of [`put_values`](CellSets::put_values).
+    #[inline]
+    pub fn unpack_values(cells: u8, r: &mut Reader) -> CellSets {
+        let mut sets = CellSets::EMPTY;
+        r.reach(4 * MAX_CELLS as u32);
+        for values in &mut sets.values[..cells as usize] {
+            *values = 1 << r.next(4);
+        }
+        sets
+    }
+
     /// Packs the first `cells` cells: in four bits each, if all have one value.
     pub fn pack(&self, cells: u8, w: &mut Writer) {
         if let Some(word) = self.put_values(cells, Word::EMPTY.and(0, 1)) {
@@ -181,10 +192,12 @@ impl CellSets {
 
     /// The inverse of [`pack`](CellSets::pack).
     pub fn unpack(cells: u8, r: &mut Reader) -> CellSets {
+        if !bool::unpack(r) {
+            return CellSets::unpack_values(cells, r);
+        }
         let mut sets = CellSets::EMPTY;
-        let open = bool::unpack(r);
         for cell in (0..cells).map(Cell) {
-            if open && bool::unpack(r) {
+            if bool::unpack(r) {
                 sets.junk |= (r.bits(1) as u8) << cell.0;
                 sets.values[cell.at()] = r.bits(16) as u16;
             } else {

@@ -1,5 +1,6 @@
 //! The state of the ideal memory.
 
+use cowherd_mm::machine::bits;
 use cowherd_mm::pack::{Pack, Reader, Writer};
 use cowherd_mm::{
     Cell, HoldId, IoId, MAX_CELLS, MAX_HOLDS, MAX_IOS, MAX_MMS, MAX_PAGES, MmId, Va, packed,
@@ -524,43 +525,40 @@ impl Ideal {
     }
 
     fn unpack_calls(&mut self, calls: u32, cells: u8, r: &mut Reader) {
-        let mut under_way = (0..CALL_BITS).map(|n| calls >> n & 1 == 1);
-        let mut next = || under_way.next() == Some(true);
-        for io in &mut self.ios {
-            if next() {
-                io.at = Some(unpack_at(r));
-                (io.zapped, io.shared) = unpack_hazards(r);
-                io.since = unpack_sets(cells, r);
-            }
-        }
-        for holder in &mut self.holders {
-            if next() {
-                holder.phase = if bool::unpack(r) {
-                    Phase::Holding
-                } else {
-                    Phase::Entering
-                };
-                holder.at = unpack_at(r);
-                (holder.orphan, holder.shared) = unpack_hazards(r);
-                holder.told = bool::unpack(r);
-                holder.since = unpack_sets(cells, r);
-            }
-        }
-        for watch in &mut self.watches {
-            if next() {
-                *watch = Some(Watch {
-                    mm: MmId::unpack(r),
-                    va: Va::unpack(r),
-                    at: unpack_at(r),
-                    zapped: bool::unpack(r),
-                    entry: CellSets::unpack(cells, r),
-                    later: unpack_sets(cells, r),
-                });
-            }
-        }
-        for moving in &mut self.moving {
-            if next() {
-                *moving = Some(Pack::unpack(r));
+        const HOLDERS: usize = MAX_IOS;
+        const WATCHES: usize = HOLDERS + MAX_HOLDS;
+        const MOVING: usize = WATCHES + MAX_WATCHES;
+        for n in bits(calls).map(usize::from) {
+            match n {
+                0..HOLDERS => {
+                    let io = &mut self.ios[n];
+                    io.at = Some(unpack_at(r));
+                    (io.zapped, io.shared) = unpack_hazards(r);
+                    io.since = unpack_sets(cells, r);
+                }
+                HOLDERS..WATCHES => {
+                    let holder = &mut self.holders[n - HOLDERS];
+                    holder.phase = if bool::unpack(r) {
+                        Phase::Holding
+                    } else {
+                        Phase::Entering
+                    };
+                    holder.at = unpack_at(r);
+                    (holder.orphan, holder.shared) = unpack_hazards(r);
+                    holder.told = bool::unpack(r);
+                    holder.since = unpack_sets(cells, r);
+                }
+                WATCHES..MOVING => {
+                    self.watches[n - WATCHES] = Some(Watch {
+                        mm: MmId::unpack(r),
+                        va: Va::unpack(r),
+                        at: unpack_at(r),
+                        zapped: bool::unpack(r),
+                        entry: CellSets::unpack(cells, r),
+                        later: unpack_sets(cells, r),
+                    });
+                }
+                _ => self.moving[n - MOVING] = Some(Pack::unpack(r)),
             }
         }
     }

@@ -368,11 +368,7 @@ impl Page {
     /// The inverse of [`pack`](Page::pack), into an absent page.
     pub fn unpack(&mut self, cells: u8, r: &mut Reader) {
         if bool::unpack(r) {
-            let mut values = CellSets::EMPTY;
-            for cell in (0..cells).map(Cell) {
-                values.add(cell, r.bits(4) as u8);
-            }
-            self.worlds = Worlds::one(World::of(values));
+            self.worlds = Worlds::one(World::of(CellSets::unpack_values(cells, r)));
             return;
         }
         if !bool::unpack(r) {

@@ -201,8 +201,7 @@ impl Spec {
                     continue;
                 };
                 // What can only be so needs no look.
-                let plain = ideal.page(mm, va).worlds.plain();
-                if plain.is_some_and(|plain| plain.are(values, self.cells)) {
+                if ideal.page(mm, va).worlds.are(values, self.cells) {
                     continue;
                 }
                 changed.add(Part::IDEAL);

@@ -5,7 +5,7 @@
 //! hazards do; these make further worlds.
 
 use cowherd_mm::pack::{Pack, Reader, Word, Writer};
-use cowherd_mm::{Cell, Cells};
+use cowherd_mm::{Cell, Cells, MAX_CELLS};
 
 use super::alarms::Hazards;
 use super::cell_sets::CellSets;
@@ -137,6 +137,14 @@ impl Worlds {
         let world = &self.list[0];
         let unmarked = world.marks.is_empty() && !world.lazy && world.loose == 0;
         (self.len == 1 && unmarked && world.cells.open().is_empty()).then_some(&world.cells)
+    }
+
+    /// Is the only world [plain](Worlds::plain), with these values in the first `cells` cells?
+    #[inline]
+    pub fn are(&self, values: &[u8; MAX_CELLS], cells: u8) -> bool {
+        let world = &self.list[0];
+        let unmarked = world.marks.is_empty() && !world.lazy && world.loose == 0;
+        self.len == 1 && unmarked && world.cells.are(values, cells)
     }
 
     /// Adds a world.
