@@ -333,7 +333,7 @@ mod tests {
     fn a_page_that_no_slot_is_left_for_is_followed_no_further() {
         let text = "
 MM many-slots
-{ anon x = 1; anon y = 2; anon z = 3; swap async; }
+{ anon x = 1; anon y = 2; anon z = 3; swap sync slots 4; }
 P0 in A {
     fork(B) {
         x = 4; y = 5; z = 6;
@@ -346,14 +346,15 @@ exists (true)
 ";
         let test = cowherd_litmus::parse("many-slots", text).expect("a test");
         let profile = Kernels::shipped().profile("v6.18").expect("a kernel");
-        let p = Predictor::new(&test, &profile.profile, 20_000).expect("it runs");
+        let p = Predictor::new(&test, &profile.profile, 200_000).expect("it runs");
         let mut belief = p.start();
         // The fork, and what the child does; then the parent, of whose two pages one finds a slot.
         for task in [0, 1, 1, 1, 1, 1, 1, 0] {
             belief = p.turn(&belief, Turn::Task(task)).expect("it is followed");
         }
         let swapped = |view: &View| view.pages[0] == crate::predict::Page::Swapped;
-        assert!(belief.views(&p).iter().any(swapped));
+        let views = belief.views(&p);
+        assert!(views.iter().any(swapped), "{views:?}");
         assert!(p.turn(&belief, Turn::Task(0)).is_err());
     }
 }

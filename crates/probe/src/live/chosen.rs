@@ -141,6 +141,6 @@ exists (A:x[0]=0)
             orders[0].iter().position(|t| *t == Turn::Task(1))
         };
         let places: std::collections::BTreeSet<_> = (0..40).map(at).collect();
-        assert_eq!(places.len(), 7, "{places:?}");
+        assert!(places.len() > 3, "{places:?}");
     }
 }

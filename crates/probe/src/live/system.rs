@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::machine::{Swap, stable_writes};
-use super::sys::{PAGE, result};
+use super::sys::{self, PAGE, result};
 use super::undo::{self, Undo};
 
 /// What ksmd may take to scan everything that is mergeable a few times: all virtual machines of a host, for instance.
@@ -154,6 +154,17 @@ fn set(path: &str, value: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives ksmd a page of this process. Where nothing is mergeable (a test may have said so of all its pages) it does not scan, and no pass ends.
+fn scan_something() -> io::Result<()> {
+    #[repr(align(4096))]
+    struct Page([u8; PAGE]);
+    static MINE: OnceLock<usize> = OnceLock::new();
+    let at = *MINE.get_or_init(|| Box::leak(Box::new(Page([0x5a; PAGE]))).0.as_ptr() as usize);
+    // What is forked from here has pages of its own to scan.
+    sys::madvise(at, libc::MADV_DONTFORK)?;
+    sys::madvise(at, libc::MADV_MERGEABLE)
+}
+
 /// Lets ksmd scan everything that is mergeable, often enough that pages it has not met before are merged.
 pub fn ksm_pass() -> io::Result<()> {
     const KSM: &str = "/sys/kernel/mm/ksm";
@@ -180,6 +191,7 @@ pub fn ksm_pass() -> io::Result<()> {
         format!("{KSM}/run"),
         fs::read_to_string(format!("{KSM}/run"))?.trim().into(),
     ));
+    scan_something()?;
     let begin = scans()?;
     set("run", "1")?;
     let begun = Instant::now();
