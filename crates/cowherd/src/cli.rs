@@ -180,6 +180,9 @@ pub struct Search {
     /// Try every order of steps that cannot disturb each other.
     #[arg(long, help_heading = "Search")]
     pub no_commute: bool,
+    /// Tell states apart that differ only in the names of values, in searches of every program within a bound.
+    #[arg(long, help_heading = "Search")]
+    pub no_values: bool,
     /// Give up a search at so many states.
     #[arg(long, value_name = "N", help_heading = "Search")]
     pub max_states: Option<u64>,
@@ -198,6 +201,7 @@ impl Search {
             symmetry: !self.no_symmetry,
             movers: !self.no_movers,
             commute: !self.no_commute,
+            values: !self.no_values,
         }
     }
 }

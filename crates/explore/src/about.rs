@@ -26,6 +26,7 @@ impl About {
         self.line("symmetry", options.reductions.symmetry);
         self.line("movers", options.reductions.movers);
         self.line("commute", options.reductions.commute);
+        self.line("values", options.reductions.values);
         self.line("livelock", options.livelock);
         self.line("keep", format_args!("{:?}", options.keep));
         self.line("until", options.until);

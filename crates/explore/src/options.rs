@@ -18,6 +18,9 @@ pub struct Reductions {
     pub movers: bool,
     /// An actor that nobody can ever disturb goes first, alone: [`footprint`](crate::System::footprint).
     pub commute: bool,
+    /// Values that differ only in names are one, where a system can tell them: it does so as it packs a state, and asks for this
+    /// itself.
+    pub values: bool,
 }
 
 impl Reductions {
@@ -26,12 +29,14 @@ impl Reductions {
         symmetry: true,
         movers: true,
         commute: true,
+        values: true,
     };
     /// All off: every interleaving of single steps is walked.
     pub const NONE: Reductions = Reductions {
         symmetry: false,
         movers: false,
         commute: false,
+        values: false,
     };
 }
 

@@ -30,6 +30,7 @@ pub fn shortest<S: System>(
 ) -> Shortest {
     let reductions = Reductions {
         symmetry: options.reductions.symmetry,
+        values: options.reductions.values,
         ..Reductions::NONE
     };
     let options = Options {

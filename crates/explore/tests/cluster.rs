@@ -102,6 +102,7 @@ proptest! {
                 symmetry: set & 1 != 0,
                 movers: set & 2 != 0,
                 commute: set & 4 != 0,
+                ..Reductions::ALL
             },
             keep: if whole { Keep::States } else { Keep::Fingerprints },
             until,

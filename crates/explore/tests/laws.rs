@@ -106,6 +106,7 @@ fn switches() -> impl Iterator<Item = Reductions> {
         symmetry: set & 1 != 0,
         movers: set & 2 != 0,
         commute: set & 4 != 0,
+        ..Reductions::ALL
     })
 }
 

@@ -240,7 +240,11 @@ impl State {
         w.parts(sizes, self.used, model, &mut names, |part, w, names| {
             self.pack_part(p, part, w, names)
         });
-        w.finish();
+        // Only now it is known in which order frames and slots come.
+        match self.value_names(p, &names) {
+            None => w.finish(),
+            Some(renaming) => self.renamed(&renaming).pack_as_is(p, None, out),
+        }
     }
 
     /// What refers to no frame and no slot: where tasks are, and what they left behind.

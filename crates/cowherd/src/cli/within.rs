@@ -90,9 +90,18 @@ pub struct Diff {
     /// Compare all neighbouring releases, and the newest with itself less each of its features.
     #[arg(long, conflicts_with_all = ["left", "right"])]
     pub table: bool,
+    /// Compare the newest kernel with itself less each of these features, and nothing else.
+    #[arg(
+        long,
+        value_name = "FEATURE",
+        value_delimiter = ',',
+        requires = "table"
+    )]
+    pub features: Vec<String>,
     #[command(flatten)]
     pub within: Within,
-    /// Write each program that is found into this folder, as NAME.litmus.
+    /// Write each program that is found into this folder, as NAME.litmus; with --table one for each line, unless a test of the
+    /// corpus is that program already.
     #[arg(long, value_name = "DIR")]
     pub write: Option<PathBuf>,
     #[command(flatten)]

@@ -48,6 +48,13 @@ pub fn menu(menu: &Menu) -> Result<Bound, Failure> {
     if allowed.is_empty() {
         allowed.extend(MENU.iter().filter(|w| w.usual).map(|w| w.name));
     }
+    if ["uffd_wp", "uffd_rwp"]
+        .iter()
+        .all(|word| allowed.contains(word))
+    {
+        let why = "a page is registered for uffd_wp or for uffd_rwp, not for both";
+        return Err(Failure::Input(why.into()));
+    }
     Ok(Bound {
         processes: 1,
         threads: 1,

@@ -1,10 +1,8 @@
 //! `cowherd diff`
 
 use cowherd_explore::Options;
-use cowherd_model::general::{
-    self, Bound, Compared, Difference, Differs, differences, looked_at, write_test,
-};
-use cowherd_model::kernels::{Kernels, Profile, ProfileError};
+use cowherd_model::general::{self, Bound, Compared, Differs, differences, looked_at, write_test};
+use cowherd_model::kernels::Profile;
 use cowherd_model::program::Program;
 use cowherd_report::style::{BAD, BOLD, GOOD, WARN, paint};
 use cowherd_report::table::ended_because;
@@ -37,14 +35,14 @@ pub fn run(args: &Diff) -> Result<Exit, Failure> {
     }
 }
 
-struct Comparing<'a> {
-    args: &'a Diff,
-    bound: Bound,
-    options: Options<'a>,
+pub(super) struct Comparing<'a> {
+    pub(super) args: &'a Diff,
+    pub(super) bound: Bound,
+    pub(super) options: Options<'a>,
 }
 
 impl Comparing<'_> {
-    fn compare(&self, left: &Profile, rights: &[Profile]) -> Result<Compared, Failure> {
+    pub(super) fn compare(&self, left: &Profile, rights: &[Profile]) -> Result<Compared, Failure> {
         differences(&self.bound, left, rights, &self.options).map_err(|r| bounds::refused(&r))
     }
 
@@ -107,7 +105,16 @@ impl Comparing<'_> {
         right: &Profile,
         with_story: bool,
     ) -> Result<(), Failure> {
-        let (name, text) = self.test(program, differs, left, right);
+        let other = if differs.only_on == left.name {
+            right
+        } else {
+            left
+        };
+        let results = format!(
+            "Result: {} Sometimes; {} Never",
+            differs.only_on, other.name
+        );
+        let (name, text) = self.test(program, differs, left, right, &results);
         bounds::write(self.args.write.as_deref(), &name, &text)?;
         terminal::print(&format!(
             "\n{} allows {}:\n\n{text}\n",
@@ -130,100 +137,28 @@ impl Comparing<'_> {
         Ok(())
     }
 
-    fn test(
+    /// The program as a test, with its name; `results`: what its header says of kernels.
+    pub(super) fn test(
         &self,
         program: &Program,
         differs: &Differs,
         left: &Profile,
         right: &Profile,
+        results: &str,
     ) -> (String, String) {
-        let other = if differs.only_on == left.name {
-            right
-        } else {
-            left
-        };
-        let name = general::name("differs", &differs.form);
         let doc = format!(
             "Synthesised: one of the shortest programs on which two kernels differ.\n\
-             Source: cowherd diff {} {}\n\
-             Result: {} Sometimes; {} Never",
-            left.name, right.name, differs.only_on, other.name
+             Source: synthesised by cowherd diff {} {}\n{results}",
+            left.name, right.name
         );
         let locations = looked_at(program, &self.bound, &differs.calls);
         let condition = format!("{locations}exists ({})", differs.outcome);
-        let text = write_test(
-            program,
-            &self.bound,
-            &differs.calls,
-            &name,
-            &doc,
-            &condition,
-        );
+        let calls = &differs.calls;
+        let write =
+            |name: &str, doc: &str| write_test(program, &self.bound, calls, name, doc, &condition);
+        // Tests may hold the same program, and start in other states or ask for other outcomes.
+        let name = general::name("differs", &write("", ""));
+        let text = write(&name, &doc);
         (name, bounds::formatted(text))
-    }
-
-    /// Neighbouring releases, and the newest without each of its features; without those that need it, too.
-    fn table(&self) -> Result<Exit, Failure> {
-        let kernels = Kernels::shipped();
-        let matrix = kernels.matrix();
-        let Some(newest) = matrix.last() else {
-            return Err(Failure::Machine("the matrix is empty".into()));
-        };
-        terminal::print(&format!(
-            "{}\n| kernel | and | first difference |\n|---|---|---|\n",
-            bounds::told(&self.bound)
-        ))?;
-        for pair in matrix.windows(2) {
-            self.lines(&pair[0], &pair[1..])?;
-            if terminal::stopped() {
-                return Ok(Exit::Undetermined);
-            }
-        }
-        let mut rights = Vec::new();
-        for feature in newest.features.iter() {
-            let alone = kernels.profile(&format!("{}-{}", newest.name, feature.name()));
-            // What others need goes with them.
-            let composed = match alone {
-                Err(ProfileError::NeededBy { with, .. }) => kernels.profile(&with),
-                alone => alone,
-            };
-            rights.push(composed.map_err(|e| Failure::Input(e.to_string()))?.profile);
-        }
-        self.lines(newest, &rights)?;
-        Ok(if terminal::stopped() {
-            Exit::Undetermined
-        } else {
-            Exit::Fine
-        })
-    }
-
-    /// Lines of a table in Markdown: a kernel and others.
-    fn lines(&self, left: &Profile, rights: &[Profile]) -> Result<(), Failure> {
-        let compared = self.compare(left, rights)?;
-        for (right, came) in rights.iter().zip(&compared.with) {
-            if let Some(first) = came.found.first() {
-                let (name, text) = self.test(&compared.program, first, left, right);
-                bounds::write(self.args.write.as_deref(), &name, &text)?;
-            }
-            let (left, right, what) = (&left.name, &right.name, said(came));
-            terminal::print(&format!("| `{left}` | `{right}` | {what} |\n"))?;
-        }
-        Ok(())
-    }
-}
-
-/// What came of a comparison, in a cell of a table.
-fn said(came: &Difference) -> String {
-    match (came.found.first(), came.cut) {
-        (Some(first), _) => {
-            let calls = first.form.replace('\n', " ‖ ");
-            let (k, n) = (came.agreed + 1, came.found.len());
-            format!(
-                "{k} calls, {n} programs; only on {}: `{calls}`",
-                first.only_on
-            )
-        }
-        (None, None) => format!("nothing up to {} calls", came.agreed),
-        (None, Some(_)) => format!("nothing up to {} calls; cut short", came.agreed),
     }
 }

@@ -22,6 +22,7 @@ mod replay;
 mod report;
 mod serve;
 mod simulate;
+mod table;
 mod verify;
 mod vm;
 mod why_not;

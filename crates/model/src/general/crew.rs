@@ -21,6 +21,8 @@ pub struct Crew {
     pub counts: u64,
     /// How finely calls interleave.
     pub grain: Grain,
+    /// See [`General::renames`].
+    pub renames: bool,
 }
 
 impl Crew {
@@ -61,6 +63,7 @@ impl Crew {
             calls: self.calls.clone(),
             counts: self.counts,
             grain: self.grain,
+            renames: self.renames,
             stores: [0; MAX_MMS],
             lands: [0; MAX_MMS],
         };

@@ -67,7 +67,12 @@ pub fn differences(
         ..bound.clone()
     };
     let mut all = Compared {
-        program: general(&bound, Calls::Any(bound.calls.into()), left, true)?,
+        program: general(
+            &bound,
+            Calls::Any(bound.calls.into()),
+            left,
+            options.reductions,
+        )?,
         with: vec![Difference::default(); rights.len()],
     };
     let menu = slots(&all.program);
@@ -179,7 +184,7 @@ fn asks(
     left: &Profile,
     options: &Options,
 ) -> Result<Result<Asks, Ended>, Refused> {
-    let program = general(bound, Calls::Each(group.to_vec()), left, true)?;
+    let program = general(bound, Calls::Each(group.to_vec()), left, options.reductions)?;
     let report = explore(&program, options);
     Ok(match report.ended {
         Ended::Complete => Ok(Asks(program.cfg.consulted())),
@@ -194,21 +199,38 @@ fn candidate(p: &Program, bound: &Bound, calls: &[Called]) -> Option<ast::Test> 
     cowherd_litmus::analyse("candidate", &text).test
 }
 
-/// An outcome that only one of two kernels allows, and that kernel's name.
+/// An outcome that only one of two kernels allows, as a proposition, and that kernel's name.
 fn only(
     test: &ast::Test,
     left: (&Profile, &Run),
     right: (&Profile, &Run),
 ) -> Result<Option<(String, String)>, Refused> {
-    for ((profile, here), (_, there)) in [(left, right), (right, left)] {
+    for ((profile, here), (other, there)) in [(left, right), (right, left)] {
         let theirs: BTreeSet<_> = there.outcomes.iter().map(|o| &o.bytes).collect();
-        if let Some(new) = here.outcomes.iter().find(|o| !theirs.contains(&o.bytes)) {
-            let names = lower(test, profile, true)?.outcome_names(&new.bytes);
-            // What nobody wrote, and registers that nothing set, have no name in a condition.
-            let named = |name: &String| !name.contains('?') && !name.contains("junk");
-            let outcome: Vec<String> = names.into_iter().filter(named).collect();
-            return Ok(Some((profile.name.clone(), outcome.join(" /\\ "))));
+        let mut new = here
+            .outcomes
+            .iter()
+            .filter(|o| !theirs.contains(&o.bytes))
+            .peekable();
+        if new.peek().is_none() {
+            continue;
         }
+        let (p, q) = (lower(test, profile, true)?, lower(test, other, true)?);
+        // What nobody wrote, registers that nothing set and memory that is not there have no name in a condition.
+        let named = |name: &String| !["?", "junk", "SEGV"].iter().any(|no| name.contains(no));
+        let says = |names: Vec<String>| names.into_iter().filter(named).collect::<Vec<_>>();
+        let theirs: Vec<Vec<String>> = (there.outcomes.iter())
+            .map(|o| q.outcome_names(&o.bytes))
+            .collect();
+        let new: Vec<Vec<String>> = new.map(|o| says(p.outcome_names(&o.bytes))).collect();
+        // What is left must not be true of an outcome of the other, if that can be had.
+        let tells = |new: &&Vec<String>| {
+            !theirs
+                .iter()
+                .any(|names| new.iter().all(|name| names.contains(name)))
+        };
+        let best = new.iter().find(tells).or(new.first());
+        return Ok(best.map(|best| (profile.name.clone(), best.join(" /\\ "))));
     }
     Ok(None)
 }
@@ -223,7 +245,7 @@ pub fn looked_at(p: &Program, bound: &Bound, calls: &[Called]) -> String {
                 .iter()
                 .any(|c| matches!(op(c), Op::Fork { child } if child.at() == process));
         if there {
-            for page in 0..bound.pages {
+            for page in 0..bound.places() {
                 for cell in 0..bound.cells {
                     let (process, page) = (Bound::process(process), Bound::page(page));
                     seen.push(format!("{process}:{page}[{cell}];"));

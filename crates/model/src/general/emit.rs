@@ -90,7 +90,7 @@ pub(super) fn registers(p: &Program, calls: &[Called]) -> Vec<(String, usize)> {
     let sets = |c: &Called| {
         matches!(
             p.tasks[c.task].stmts[c.entry].op,
-            Op::Load { .. } | Op::ReadPipe { .. }
+            Op::Load { .. } | Op::ReadPipe { .. } | Op::Remote { store: None, .. }
         )
     };
     names(p, calls)
@@ -126,7 +126,15 @@ impl Writer<'_> {
             self.block(task, 1, &tasks, &mut body);
             body.push_str("}\n\n");
         }
-        let pipe = body.contains("(p)") || body.contains("(p,");
+        let used = |pipe: &&str| {
+            let tail = [
+                format!("({pipe})"),
+                format!("({pipe},"),
+                format!(" {pipe})"),
+            ];
+            tail.iter().any(|tail| body.contains(tail))
+        };
+        let pipes: Vec<&str> = ["p", "q"].into_iter().filter(used).collect();
         let mut text = format!("MM {name}\n\n(*\n");
         for line in doc.lines() {
             let _ = writeln!(text, " * {line}");
@@ -134,7 +142,7 @@ impl Writer<'_> {
         let _ = write!(
             text,
             " *)\n\n{{\n{}}}\n\n",
-            declarations(bound, &self.landed, pipe)
+            declarations(bound, &self.landed, &pipes)
         );
         text.push_str(&body);
         let _ = writeln!(text, "{condition}");
@@ -193,7 +201,7 @@ impl Writer<'_> {
                     format!("h{} = {call}", handles - 1)
                 }
                 Op::Release { .. } => handle(text, handles),
-                Op::Load { .. } | Op::ReadPipe { .. } => {
+                Op::Load { .. } | Op::ReadPipe { .. } | Op::Remote { store: None, .. } => {
                     let from = text.split_once('=').map_or(text, |(_, from)| from.trim());
                     registers += 1;
                     format!("r{} = {from}", registers - 1)

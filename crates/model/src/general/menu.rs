@@ -28,6 +28,7 @@ pub const MENU: &[Word] = &[
     word("pread", true, "direct reads, into the first cell"),
     word("pwrite", false, "direct writes, of the first cell"),
     word("vmsplice", false, "vmsplice into a pipe, and reading it"),
+    word("tee", false, "tee to a second pipe, and reading that"),
     word(
         "pin",
         true,
@@ -44,12 +45,65 @@ pub const MENU: &[Word] = &[
     word("munmap", false, "munmap"),
     word("pageout", false, "MADV_PAGEOUT"),
     word("willneed", false, "MADV_WILLNEED"),
+    word("cold", false, "MADV_COLD"),
+    word(
+        "populate",
+        false,
+        "MADV_POPULATE_READ and MADV_POPULATE_WRITE",
+    ),
+    word("dontfork", false, "MADV_DONTFORK and MADV_DOFORK"),
+    word("wipeonfork", false, "MADV_WIPEONFORK and MADV_KEEPONFORK"),
+    word(
+        "unmergeable",
+        false,
+        "MADV_UNMERGEABLE, which breaks KSM pages apart",
+    ),
+    word(
+        "mremap",
+        false,
+        "mremap of the first page to an empty place",
+    ),
     word("mprotect", true, "mprotect to PROT_READ, and back"),
     word("clear_refs", true, "soft-dirty tracking starts anew"),
     word("mem_write", false, "a write to /proc/self/mem"),
+    word(
+        "mem_of",
+        false,
+        "a write to and a read of /proc/pid/mem of a child, by its parent",
+    ),
+    word(
+        "vm_of",
+        false,
+        "process_vm_writev and process_vm_readv, by a child's parent",
+    ),
+    word(
+        "uffd_wp",
+        false,
+        "pages are registered: UFFDIO_WRITEPROTECT, and back",
+    ),
+    word(
+        "uffd_rwp",
+        false,
+        "the same against loads, too (not together with uffd_wp)",
+    ),
+    word(
+        "uffd_move",
+        false,
+        "UFFDIO_MOVE of the first page to an empty place",
+    ),
+    word(
+        "uffd_copy",
+        false,
+        "UFFDIO_COPY and UFFDIO_ZEROPAGE to an empty place",
+    ),
+    word("move_pages", false, "move_pages(2)"),
     word("reclaim", true, "reclaim, as of a memory cgroup"),
     word("migrate", true, "migration, as of compaction"),
-    word("ksm", false, "ksmd merges the pages; needs two"),
+    word(
+        "ksm",
+        false,
+        "ksmd merges the first two pages, which are equal at first",
+    ),
     word("swapoff", false, "swapoff"),
     word("numa_scan", false, "NUMA hinting"),
 ];
@@ -92,6 +146,23 @@ impl Bound {
         !kernel_menu(self).is_empty()
     }
 
+    /// Pages, and the empty place that some calls need.
+    pub fn places(&self) -> usize {
+        let hole = ["mremap", "uffd_move", "uffd_copy"];
+        self.pages + usize::from(hole.iter().any(|word| self.allows(word)))
+    }
+
+    /// Are pages registered with userfaultfd, and how? The empty place: `hole`.
+    fn registered(&self, hole: bool) -> Option<&'static str> {
+        if hole && self.allows("uffd_copy") {
+            Some("missing")
+        } else if self.allows("uffd_rwp") {
+            Some("rwp")
+        } else {
+            (self.allows("uffd_wp") || hole && self.allows("uffd_move")).then_some("wp")
+        }
+    }
+
     /// The names of the processes.
     pub fn process(n: usize) -> &'static str {
         ["A", "B", "C", "D"][n]
@@ -103,24 +174,28 @@ impl Bound {
     }
 }
 
-/// The declarations of a test: pages, a file if `transfers` need it, a pipe if somebody uses it.
-pub(super) fn declarations(bound: &Bound, landed: &[u8], pipe: bool) -> String {
+/// The declarations of a test: pages, a file if transfers need it, the pipes that somebody uses.
+pub(super) fn declarations(bound: &Bound, landed: &[u8], pipes: &[&str]) -> String {
     let mut text = String::new();
-    let mut value = 1;
-    for page in 0..bound.pages {
+    for page in 0..bound.places() {
+        let hole = page == bound.pages;
+        // What ksmd is to merge is equal.
+        let first = if bound.allows("ksm") && page < 2 {
+            0
+        } else {
+            page
+        };
         let values: Vec<String> = (0..bound.cells)
-            .map(|_| {
-                value += 1;
-                (value - 1).to_string()
-            })
+            .map(|cell| (first * bound.cells + cell + 1).to_string())
             .collect();
-        let name = Bound::page(page);
-        let _ = writeln!(
-            text,
-            "    anon {name}[{}] = {{ {} }};",
-            bound.cells,
-            values.join(", ")
-        );
+        let _ = write!(text, "    anon {}[{}]", Bound::page(page), bound.cells);
+        if !hole {
+            let _ = write!(text, " = {{ {} }}", values.join(", "));
+        }
+        if let Some(mode) = bound.registered(hole) {
+            let _ = write!(text, " uffd({mode})");
+        }
+        text.push_str(";\n");
     }
     for (n, values) in landed.chunks(4).enumerate() {
         let values: Vec<String> = values.iter().map(u8::to_string).collect();
@@ -132,10 +207,10 @@ pub(super) fn declarations(bound: &Bound, landed: &[u8], pipe: bool) -> String {
             values.join(", ")
         );
     }
-    if pipe {
-        text.push_str("    pipe p;\n");
+    for pipe in pipes {
+        let _ = writeln!(text, "    pipe {pipe};");
     }
-    let slots = if bound.pages > 2 && bound.swap != "none" {
+    let slots = if bound.places() > 2 && bound.swap != "none" {
         " slots 4"
     } else {
         ""
@@ -158,10 +233,12 @@ pub fn menu_text(bound: &Bound) -> String {
         .map(|process| thread_menu(bound, process, &mut room))
         .collect();
     let kernel = kernel_menu(bound);
-    let mut text = format!(
-        "MM menu\n{{\n{}}}\n",
-        declarations(bound, &[0; 4], bound.allows("vmsplice"))
-    );
+    let pipes: &[&str] = match (bound.allows("vmsplice"), bound.allows("tee")) {
+        (true, true) => &["p", "q"],
+        (true, false) => &["p"],
+        (false, _) => &[],
+    };
+    let mut text = format!("MM menu\n{{\n{}}}\n", declarations(bound, &[0; 4], pipes));
     let mut first = menus[0].join("\n    ");
     for (n, menu) in menus.iter().enumerate().skip(1) {
         let child = Bound::process(n);
@@ -179,10 +256,27 @@ pub fn menu_text(bound: &Bound) -> String {
     text
 }
 
+/// What madvise is called with, for which word; first what makes a page go.
+const ADVICE: &[(&str, &str)] = &[
+    ("dontneed", "MADV_DONTNEED"),
+    ("free", "MADV_FREE"),
+    ("pageout", "MADV_PAGEOUT"),
+    ("willneed", "MADV_WILLNEED"),
+    ("cold", "MADV_COLD"),
+    ("populate", "MADV_POPULATE_READ"),
+    ("populate", "MADV_POPULATE_WRITE"),
+    ("dontfork", "MADV_DONTFORK"),
+    ("dontfork", "MADV_DOFORK"),
+    ("wipeonfork", "MADV_WIPEONFORK"),
+    ("wipeonfork", "MADV_KEEPONFORK"),
+    ("unmergeable", "MADV_UNMERGEABLE"),
+];
+
 fn thread_menu(bound: &Bound, process: usize, room: &mut Room) -> Vec<String> {
     let mut menu = Vec::new();
     let mut handles = 0;
-    for page in (0..bound.pages).map(Bound::page) {
+    for n in 0..bound.places() {
+        let page = Bound::page(n);
         let mut add = |word: &str, text: String| {
             if bound.allows(word) {
                 menu.push(text);
@@ -194,16 +288,42 @@ fn thread_menu(bound: &Bound, process: usize, room: &mut Room) -> Vec<String> {
         for cell in 0..bound.cells {
             add("store", format!("{page}[{cell}] = 0;"));
         }
-        add("dontneed", format!("madvise({page}, MADV_DONTNEED);"));
-        add("free", format!("madvise({page}, MADV_FREE);"));
-        add("pageout", format!("madvise({page}, MADV_PAGEOUT);"));
-        add("willneed", format!("madvise({page}, MADV_WILLNEED);"));
+        // What was moved to the empty place is stored to, and goes; that is all.
+        let hole = n == bound.pages;
+        for (word, advice) in &ADVICE[..if hole { 3 } else { ADVICE.len() }] {
+            add(word, format!("madvise({page}, {advice});"));
+        }
+        if hole {
+            add("uffd_wp", format!("uffd_unprotect({page});"));
+            add("uffd_copy", format!("uffd_copy({page}, 0);"));
+            add("uffd_copy", format!("uffd_zeropage({page});"));
+            continue;
+        }
         add("mprotect", format!("mprotect({page}, PROT_READ);"));
         add(
             "mprotect",
             format!("mprotect({page}, PROT_READ, PROT_WRITE);"),
         );
         add("mem_write", format!("mem_write({page}[0], 0);"));
+        for child in (process + 1..bound.processes).map(Bound::process) {
+            add("mem_of", format!("mem_write({child}:{page}[0], 0);"));
+            add("mem_of", format!("r0 = mem_read({child}:{page}[0]);"));
+            add("vm_of", format!("process_vm_writev({child}:{page}[0], 0);"));
+            add(
+                "vm_of",
+                format!("r0 = process_vm_readv({child}:{page}[0]);"),
+            );
+        }
+        add("uffd_wp", format!("uffd_writeprotect({page});"));
+        add("uffd_wp", format!("uffd_unprotect({page});"));
+        add("uffd_rwp", format!("uffd_rwprotect({page});"));
+        add("uffd_rwp", format!("uffd_unprotect({page});"));
+        add("move_pages", format!("move_pages({page});"));
+        if n == 0 {
+            let hole = Bound::page(bound.pages);
+            add("mremap", format!("mremap({page}, {hole});"));
+            add("uffd_move", format!("uffd_move({hole}, {page});"));
+        }
         add("vmsplice", format!("vmsplice(p, {page});"));
         for call in ["pread", "pwrite"] {
             if bound.allows(call) && room.transfers < cowherd_mm::MAX_IOS {
@@ -235,6 +355,10 @@ fn thread_menu(bound: &Bound, process: usize, room: &mut Room) -> Vec<String> {
     }
     if bound.allows("vmsplice") {
         menu.push("r0 = read(p);".into());
+        if bound.allows("tee") {
+            menu.push("tee(p, q);".into());
+            menu.push("r0 = read(q);".into());
+        }
     }
     if bound.allows("exit") && process > 0 {
         menu.push("exit();".into());
@@ -250,7 +374,7 @@ fn kernel_menu(bound: &Bound) -> Vec<String> {
         }
     };
     for process in (0..bound.processes).map(Bound::process) {
-        for page in (0..bound.pages).map(Bound::page) {
+        for page in (0..bound.places()).map(Bound::page) {
             add("reclaim", format!("reclaim({process}:{page});"));
             add("migrate", format!("migrate({process}:{page});"));
             add("numa_scan", format!("numa_scan({process}:{page});"));

@@ -46,7 +46,12 @@ pub fn minimal(
     options: &Options,
     told: &mut dyn FnMut(&Program, &Minimal),
 ) -> Result<All, Refused> {
-    let program = general(bound, Calls::Any(bound.calls.into()), profile, true)?;
+    let program = general(
+        bound,
+        Calls::Any(bound.calls.into()),
+        profile,
+        options.reductions,
+    )?;
     let menu = slots(&program);
     let mut all = All {
         program,

@@ -16,7 +16,9 @@ mod menu;
 mod minimal;
 mod pick;
 mod programs;
+mod same;
 mod simulate;
+pub(crate) mod values;
 mod verify;
 
 pub use classify::{Class, classify};
@@ -26,6 +28,7 @@ pub use emit::{Called, calls_of, write_test};
 pub use menu::{Bound, MENU, Word, menu_text};
 pub use minimal::{Minimal, minimal};
 pub use programs::{canonical, contains, name, programs};
+pub use same::same_program;
 pub use simulate::{Simulated, simulate};
 pub use verify::{Searched, general, search, verify};
 
@@ -116,6 +119,8 @@ pub struct General {
     pub counts: u64,
     /// How finely calls interleave.
     pub grain: Grain,
+    /// Are states that differ only in the names of values one state? See [`values`].
+    pub renames: bool,
     /// For each process, the values that stores to it may take.
     pub stores: [Values; MAX_MMS],
     /// For each process, the values that may land in it.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::menu::Bound;
 use super::{Called, Slot};
-use crate::program::{Op, Program};
+use crate::program::{Op, Program, Stmt};
 use crate::spec::value;
 
 /// The calls of a program in a normal form that is the same for programs which differ only in the names of threads, cells, pages,
@@ -18,7 +18,7 @@ pub fn canonical(p: &Program, bound: &Bound, calls: &[Called]) -> String {
             (task, mine.map(|c| c.entry).collect())
         })
         .collect();
-    normal(p, bound, &actors)
+    normal(p, bound.pages, bound.cells, &actors)
 }
 
 /// The normal form of calls of which nobody says who makes them: the same for groups that differ only in names.
@@ -28,21 +28,24 @@ pub(super) fn group_form(p: &Program, bound: &Bound, group: &[Slot]) -> String {
         .iter()
         .map(|slot| (like(slot), vec![slot.entry]))
         .collect();
-    normal(p, bound, &actors)
+    normal(p, bound.pages, bound.cells, &actors)
 }
 
 /// Actors: a task of their like, and the entries of its menu that they begin.
-fn normal(p: &Program, bound: &Bound, actors: &[(usize, Vec<usize>)]) -> String {
-    let cells: &[&[usize]] = if bound.cells == 2 {
-        &[&[0, 1], &[1, 0]]
-    } else {
-        &[&[0, 1]]
+pub(super) fn normal(
+    p: &Program,
+    pages: usize,
+    cells: usize,
+    actors: &[(usize, Vec<usize>)],
+) -> String {
+    let orders = |n: usize| -> &[&[usize]] {
+        if n == 2 {
+            &[&[0, 1], &[1, 0]]
+        } else {
+            &[&[0, 1]]
+        }
     };
-    let pages: &[&[usize]] = if bound.pages == 2 {
-        &[&[0, 1], &[1, 0]]
-    } else {
-        &[&[0, 1]]
-    };
+    let (cells, pages) = (orders(cells), orders(pages));
     let mut least: Option<String> = None;
     for cells in cells {
         for pages in pages {
@@ -51,7 +54,7 @@ fn normal(p: &Program, bound: &Bound, actors: &[(usize, Vec<usize>)]) -> String 
                 let task = &p.tasks[*task];
                 let keys = entries
                     .iter()
-                    .map(|&entry| key(&task.stmts[entry], cells, pages));
+                    .map(|&entry| key(p, &task.stmts[entry], cells, pages));
                 let who = task.mm.map_or("kernel", |mm| Bound::process(mm.at()));
                 lines.push(format!("{who}: {}", keys.collect::<Vec<_>>().join("; ")));
             }
@@ -66,48 +69,66 @@ fn normal(p: &Program, bound: &Bound, actors: &[(usize, Vec<usize>)]) -> String 
 }
 
 /// A statement without the names that do not matter: those of values, registers, handles and files; cells and pages renamed.
-fn key(stmt: &crate::program::Stmt, cells: &[usize], pages: &[usize]) -> String {
-    let mut key = String::new();
-    let text = match stmt.op {
-        Op::Load { .. } | Op::ReadPipe { .. } | Op::Hold { .. } => stmt
-            .text
-            .split_once('=')
-            .map_or(&*stmt.text, |(_, call)| call.trim()),
-        Op::Store { .. } | Op::HeldStore { .. } => stmt
-            .text
-            .split_once('=')
-            .map_or(&*stmt.text, |(place, _)| place.trim()),
-        _ => stmt.text.trim_end_matches(';'),
-    };
+fn key(p: &Program, stmt: &Stmt, cells: &[usize], pages: &[usize]) -> String {
+    let text = stmt.text.trim_end_matches(';');
+    let halves = || text.split_once('=').map(|(a, b)| (a.trim(), b.trim()));
+    let gives = matches!(
+        stmt.op,
+        Op::Load { .. } | Op::HeldLoad { .. } | Op::ReadPipe { .. } | Op::Hold { .. }
+    ) || matches!(stmt.op, Op::Remote { store: None, .. });
     let stores = matches!(stmt.op, Op::Store { .. } | Op::HeldStore { .. });
-    let mut chars = text.chars().peekable();
-    let mut word = String::new();
-    let flush = |word: &mut String, key: &mut String| {
-        let digits = |rest: &str| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit());
-        match word.as_str() {
-            "x" => key.push_str(Bound::page(pages[0])),
-            "y" => key.push_str(Bound::page(pages[1])),
-            handle if handle.starts_with('h') && digits(&handle[1..]) => key.push('h'),
-            other => key.push_str(other),
-        }
-        word.clear();
+    let text = match halves() {
+        Some((_, call)) if gives || !stores => call,
+        Some((place, _)) => place,
+        None => text,
     };
-    while let Some(c) = chars.next() {
-        if c.is_alphanumeric() || c == '_' {
-            word.push(c);
+    // The value that it writes stands last.
+    let writes = matches!(
+        stmt.op,
+        Op::Remote { store: Some(_), .. } | Op::UffdCopy { .. }
+    );
+    let text = match text.rsplit_once(',') {
+        Some((place, _)) if writes => format!("{place})"),
+        _ => text.to_string(),
+    };
+    let mut key = String::new();
+    let mut rest = text.as_str();
+    while let Some(first) = rest.chars().next() {
+        let word = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        if word == 0 {
+            key.push(first);
+            rest = &rest[first.len_utf8()..];
             continue;
         }
-        let of_file = word == "f";
-        flush(&mut word, &mut key);
-        key.push(c);
-        if c == '[' {
-            let digit = chars.next().and_then(|d| d.to_digit(10)).unwrap_or(0) as usize;
-            if !of_file {
-                key.push_str(&cells.get(digit).copied().unwrap_or(digit).to_string());
+        let (name, behind) = rest.split_at(word);
+        let digit = behind
+            .strip_prefix('[')
+            .and_then(|d| d.chars().next()?.to_digit(10));
+        let at = |names: &[String]| names.iter().position(|n| n == name);
+        rest = behind;
+        let handle = || p.names.handles.iter().flatten().any(|n| n == name);
+        let page = at(&p.names.pages);
+        if page.is_some() || handle() {
+            key.push_str(page.map_or("h", |n| Bound::page(pages.get(n).copied().unwrap_or(n))));
+            if let Some(cell) = digit.map(|d| d as usize) {
+                key.push_str(&format!("[{}]", cells.get(cell).copied().unwrap_or(cell)));
+                rest = &behind[behind.find(']').map_or(0, |end| end + 1)..];
             }
+        } else if at(&p.names.files).is_some() {
+            key.push('f');
+            if digit.is_some() {
+                rest = &behind[behind.find(']').map_or(0, |end| end + 1)..];
+            }
+        } else if let Some(process) = at(&p.names.processes) {
+            key.push_str(Bound::process(process));
+        } else if let Some(pipe) = at(&p.names.pipes) {
+            key.push_str(["p", "q", "s", "t"][pipe]);
+        } else {
+            key.push_str(name);
         }
     }
-    flush(&mut word, &mut key);
     if stores {
         key.push_str(" =");
     }

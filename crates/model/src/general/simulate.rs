@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cowherd_explore::{System, Witness, walk};
+use cowherd_explore::{Reductions, System, Witness, walk};
 use cowherd_litmus::analyse;
 
 use super::classify::{Class, classify};
@@ -54,7 +54,7 @@ pub fn simulate(
     search: &Search,
     told: &mut dyn FnMut(&Simulated),
 ) -> Result<Simulated, Refused> {
-    let p = general(bound, Calls::Any(calls), profile, false)?;
+    let p = general(bound, Calls::Any(calls), profile, Reductions::NONE)?;
     let mut all = Simulated {
         walks: 0,
         steps: 0,

@@ -1,6 +1,6 @@
 //! Does any program within a bound break the specification? One search for each number of calls; and if so, the shortest that does.
 
-use cowherd_explore::{Ended, Options, Report, explore};
+use cowherd_explore::{Ended, Options, Reductions, Report, explore};
 
 use super::{Bound, Called, Calls, Crew, calls_of, menu_text};
 use crate::kernels::Profile;
@@ -33,7 +33,7 @@ pub fn general(
     bound: &Bound,
     calls: Calls,
     profile: &Profile,
-    symmetry: bool,
+    reductions: Reductions,
 ) -> Result<Program, Refused> {
     let text = menu_text(bound);
     let analysis = cowherd_litmus::analyse("menu", &text);
@@ -46,8 +46,9 @@ pub fn general(
         calls,
         counts: bound.counts,
         grain: bound.grain,
+        renames: reductions.values,
     };
-    lower_menu(&test, profile, symmetry, &crew)
+    lower_menu(&test, profile, reductions.symmetry, &crew)
 }
 
 /// Searches programs with these calls until a promise is broken.
@@ -57,7 +58,7 @@ pub fn search(
     profile: &Profile,
     options: &Options,
 ) -> Result<Searched, Refused> {
-    let program = general(bound, calls, profile, options.reductions.symmetry)?;
+    let program = general(bound, calls, profile, options.reductions)?;
     let options = Options {
         until: bound.counts,
         ..*options

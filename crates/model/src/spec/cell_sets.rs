@@ -135,6 +135,11 @@ impl CellSets {
         self.values[cell.at()]
     }
 
+    /// `cell` holds these values; junk stays as it is.
+    pub(super) fn set(&mut self, cell: Cell, values: u16) {
+        self.values[cell.at()] = values;
+    }
+
     /// The one value of a cell, if it has one and that is not junk.
     pub fn only(&self, cell: Cell) -> Option<u8> {
         let set = self.values[cell.at()];

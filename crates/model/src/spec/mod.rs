@@ -35,6 +35,7 @@ mod device;
 mod events;
 mod footprint;
 mod ideal;
+mod names;
 mod page;
 mod program;
 mod promises;

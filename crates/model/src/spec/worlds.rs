@@ -213,6 +213,15 @@ impl Worlds {
         (builder.worlds, builder.room)
     }
 
+    /// The same worlds with other values, of which each has as many.
+    pub(super) fn with_cells(&self, change: impl Fn(&CellSets) -> CellSets) -> Worlds {
+        let mut worlds = *self;
+        let list = &mut worlds.list[..self.len as usize];
+        list.iter_mut().for_each(|w| w.cells = change(&w.cells));
+        list.sort_unstable();
+        worlds
+    }
+
     /// All values that the cells may have, in any world.
     pub fn all(&self, base: &CellSets) -> CellSets {
         self.iter().fold(CellSets::EMPTY, |all, w| {
