@@ -294,7 +294,10 @@ fn thread_menu(bound: &Bound, process: usize, room: &mut Room) -> Vec<String> {
             add(word, format!("madvise({page}, {advice});"));
         }
         if hole {
-            add("uffd_wp", format!("uffd_unprotect({page});"));
+            // It is registered in one mode only.
+            if bound.registered(hole) == Some("wp") {
+                add("uffd_wp", format!("uffd_unprotect({page});"));
+            }
             add("uffd_copy", format!("uffd_copy({page}, 0);"));
             add("uffd_copy", format!("uffd_zeropage({page});"));
             continue;
