@@ -119,7 +119,7 @@ pub struct General {
     pub counts: u64,
     /// How finely calls interleave.
     pub grain: Grain,
-    /// Are states that differ only in the names of values one state? See [`values`].
+    /// Are states that differ only in the names of values one state? See `values.rs`.
     pub renames: bool,
     /// For each process, the values that stores to it may take.
     pub stores: [Values; MAX_MMS],
