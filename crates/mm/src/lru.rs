@@ -1,10 +1,10 @@
 //! Per-CPU LRU batches: `mm/swap.c` (`folio_add_lru`, `folio_mark_accessed`, `folio_activate`, `folio_deactivate`,
 //! `folio_mark_lazyfree`, `folio_rotate_reclaimable`, `lru_add_drain`).
 //!
-//! A page that was just allocated, swapped in, or put back (by MADV_PAGEOUT, or migration) sits in the batch of the CPU that did it: one more
-//! reference, PG_lru clear. So does,
-//! with PG_lru set as a rule, a page that is to be moved to another list: touched by GUP, MADV_COLD, MADV_FREE, or written by reclaim. From
-//! 6.11 to 6.16 (`batch_clears_lru`) it was off the lists meanwhile, and nobody could isolate it.
+//! A page that was just allocated, swapped in, or put back (by MADV_PAGEOUT, or migration) sits in the batch of the CPU that did it:
+//! one more reference, PG_lru clear. So does, with PG_lru set as a rule, a page that is to be moved to another list: touched by GUP,
+//! MADV_COLD, MADV_FREE, or written by reclaim. From 6.11 to 6.16 (`batch_clears_lru`) it was off the lists meanwhile, and nobody
+//! could isolate it.
 //!
 //! A batch drains when it is full, on many system calls of its CPU, and whenever somebody drains all CPUs: so, at any time.
 

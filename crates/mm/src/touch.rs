@@ -134,6 +134,7 @@ impl Touch {
         let mms = firsts | firsts >> 3 | firsts >> 6 | firsts >> 9;
         (mms | (bits >> 100 | bits >> 104) as u64) & 0xf
     }
+
     /// The frames among these, one bit each: of their struct pages, or of what they hold.
     pub const fn frames(bits: u128) -> u64 {
         (bits >> 32 & 0xffff | bits >> 48 & 0xffff) as u64

@@ -9,4 +9,5 @@ pub mod emit;
 pub mod frame;
 pub mod init;
 pub mod live;
+mod side_by_side;
 pub mod vm;

@@ -4,14 +4,12 @@
 //! be, and against every kernel that differs from that in one feature: where only one of the two allows what was seen, the test has decided
 //! the feature. What no order of whole calls can show, this cannot tell.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use cowherd_mm::{Feature, FeatureSet};
 use cowherd_model::kernels::{Kernels, Profile};
 
 use crate::live::TestResult;
 use crate::live::judge::allows;
+use crate::side_by_side::side_by_side;
 
 /// Features that are changed at most until what was seen is allowed.
 const CHANGES: usize = 8;
@@ -27,7 +25,7 @@ pub struct Behaviour {
     pub shown: Vec<Shown>,
     /// Features that a test asked about, and that none decided.
     pub open: Vec<Feature>,
-    /// Tests that showed what this kernel forbids, and each that differs from it in one feature.
+    /// Tests that showed what this kernel forbids, where no change of one feature allows more than it forbids.
     pub unexplained: Vec<String>,
     /// Tests that ran.
     pub ran: usize,
@@ -111,10 +109,7 @@ struct Held<'r> {
 }
 
 fn hold<'r>(results: &'r [TestResult], profile: &Profile) -> Vec<Held<'r>> {
-    let all = side_by_side(results, |result| {
-        let (allowed, asked) = allows(result, profile)?;
-        Some((allowed, asked))
-    });
+    let all = side_by_side(results, |result| allows(result, profile));
     let pairs = results.iter().zip(all);
     pairs
         .filter_map(|(result, held)| {
@@ -168,30 +163,4 @@ fn neighbour(kernels: &Kernels, profile: &Profile, feature: Feature) -> Option<P
     let expression = format!("{}{sign}{}", profile.name, feature.name());
     let composed = kernels.profile(&expression).ok()?;
     (composed.profile.has(feature) != profile.has(feature)).then_some(composed.profile)
-}
-
-/// Does the same for each of many things, on all CPUs.
-fn side_by_side<T: Sync, R: Send>(
-    things: &[T],
-    work: impl Fn(&T) -> Option<R> + Sync,
-) -> Vec<Option<R>> {
-    let next = AtomicUsize::new(0);
-    let done: Vec<Mutex<Option<R>>> = things.iter().map(|_| Mutex::new(None)).collect();
-    let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some(n) = Some(next.fetch_add(1, Ordering::Relaxed))
-                    && let (Some(thing), Some(place)) = (things.get(n), done.get(n))
-                {
-                    let result = work(thing);
-                    if let Ok(mut place) = place.lock() {
-                        *place = result;
-                    }
-                }
-            });
-        }
-    });
-    let done = done.into_iter().map(|place| place.into_inner().ok());
-    done.map(Option::flatten).collect()
 }

@@ -48,7 +48,7 @@ pub fn upstream(banner: &Banner) -> Option<(Release, String)> {
 }
 
 /// `6.1.128` of `6.1.128-1`.
-fn leading(text: &str) -> Option<Release> {
+pub(crate) fn leading(text: &str) -> Option<Release> {
     let text = text.strip_prefix('v').unwrap_or(text);
     let end = text.find(|c: char| c != '.' && !c.is_ascii_digit());
     text[..end.unwrap_or(text.len())]

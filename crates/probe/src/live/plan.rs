@@ -7,11 +7,13 @@ use cowherd_litmus::ast::{
     Activity, Advice, AtomKind, Attributes, Call, Contents, FileSystem, Foll, Location, Mode,
     PageId, ProcessId, Prop, ShownLocation, SwapDevice, Test, ThreadId, UffdMode,
 };
+use cowherd_model::kernels::Release;
 
 use super::call::pipe_widths;
 use super::machine::{Machine, Swap};
 use super::uffd::feature;
 use super::world;
+use crate::detect::release::leading;
 
 /// A test that can run here.
 #[derive(Clone, Debug)]
@@ -263,7 +265,7 @@ fn calls(test: &Test, machine: &Machine) -> Result<(), String> {
             Call::ProcessMadvise {
                 advice: Advice::WillNeed,
                 ..
-            } if older(machine, (5, 16)) => {
+            } if older(machine, Release::new(5, 16, 0)) => {
                 return Err("process_madvise(MADV_WILLNEED), which came with 5.16".into());
             }
             Call::ClearRefs { .. } | Call::Pagemap { .. } if !machine.soft_dirty => {
@@ -279,13 +281,8 @@ fn calls(test: &Test, machine: &Machine) -> Result<(), String> {
 }
 
 /// Is the kernel older than this release?
-fn older(machine: &Machine, than: (u32, u32)) -> bool {
-    let mut numbers = machine
-        .release
-        .split(|c: char| !c.is_ascii_digit())
-        .map_while(|n| n.parse().ok());
-    let release = numbers.next().zip(numbers.next());
-    release.is_some_and(|release| release < than)
+fn older(machine: &Machine, than: Release) -> bool {
+    leading(&machine.release).is_some_and(|release| release < than)
 }
 
 fn pages(test: &Test, machine: &Machine) -> Result<(), String> {

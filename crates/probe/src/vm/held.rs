@@ -1,15 +1,12 @@
 //! What tests gave on a kernel, held against the model of that kernel.
 
-use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-
 use cowherd_model::kernels::Profile;
 
 use super::console::Trace;
 use super::session::{Outcome, Session, SessionEnd};
 use crate::live::judge::{Judged, Verdict, judge};
 use crate::live::{Options, ktap};
+use crate::side_by_side::side_by_side;
 
 /// All tests on one kernel.
 #[derive(Clone, Debug)]
@@ -114,27 +111,7 @@ impl Tested {
 
 /// Holds a session's results against `profile`, on all CPUs.
 pub fn hold(session: &Session, profile: &Profile, options: &Options) -> Vec<Tested> {
-    let outcomes = &session.outcomes;
-    let next = AtomicUsize::new(0);
-    let held = Mutex::new(vec![Tested::NotRun; outcomes.len()]);
-    let work = || {
-        while let Some((n, outcome)) = take(outcomes, &next) {
-            let tested = one(outcome, profile, options);
-            // A judge that panics is a bug, and the panic is told; the others go on.
-            held.lock().unwrap_or_else(PoisonError::into_inner)[n] = tested;
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, NonZero::get) {
-            scope.spawn(work);
-        }
-    });
-    held.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn take<'a>(outcomes: &'a [Outcome], next: &AtomicUsize) -> Option<(usize, &'a Outcome)> {
-    let n = next.fetch_add(1, Ordering::Relaxed);
-    Some((n, outcomes.get(n)?))
+    side_by_side(&session.outcomes, |outcome| one(outcome, profile, options))
 }
 
 fn one(outcome: &Outcome, profile: &Profile, options: &Options) -> Tested {

@@ -7,8 +7,8 @@ use super::{Line, Palette, Program, Thread};
 /// Calls of a program at most.
 const CALLS: u64 = 12;
 
-/// Buffers of a pipe in the model; a real one has more, and makes nobody wait.
-const ROOM: u8 = 3;
+/// What the model's pipes have room for; a real one has more, and makes nobody wait.
+const ROOM: u8 = cowherd_mm::PIPE_BUFS as u8;
 
 const NAMES: [&str; 3] = ["x", "y", "z"];
 
