@@ -205,7 +205,7 @@ fn by_behaviour(behaves: &Behaviour, thought: &Profile) -> String {
     }
     if !behaves.unexplained.is_empty() {
         let text = format!(
-            "What these showed is allowed neither here nor by any change of one feature: {}. See `cowherd probe` or `cowherd vm` on them.",
+            "What these showed is not allowed here, and no change of one feature allows more than it forbids: {}. See `cowherd probe` or `cowherd vm` on them.",
             behaves.unexplained.join(", ")
         );
         let _ = writeln!(out, "{}", paint(WARN, wrap(&text, WIDTH, 0)));

@@ -58,13 +58,14 @@ pub fn run(programs: u64, options: &Options, mut ground: Ground) -> Result<Exit,
             Tested::Judged { judged, .. } if judged.verdict == Verdict::Unsound => {
                 let mut found = (program.clone(), (**judged).clone());
                 // Who interrupts it wants to see what there is.
-                let again = terminal::stopped() || ground.comes_again(test, &options)?;
-                if terminal::stopped() {
-                } else if !again {
-                    once.insert(n);
-                } else if shrunk < SHRUNK {
-                    shrunk += 1;
-                    found = ground.shrink(found.0, found.1, &options)?;
+                if !terminal::stopped() {
+                    let again = ground.comes_again(test, &options)?;
+                    if !again && !terminal::stopped() {
+                        once.insert(n);
+                    } else if shrunk < SHRUNK && !terminal::stopped() {
+                        shrunk += 1;
+                        found = ground.shrink(found.0, found.1, &options)?;
+                    }
                 }
                 let details = ktap::details(&found.1);
                 let note = format!("not reproduced: seen once, and not in {AGAIN} more runs");
