@@ -83,7 +83,7 @@ fn session(command: &str, folder: &Path) -> String {
     format!("$ {command}\n{}\n", shown.join("\n"))
 }
 
-/// The text without times: `0.35 s` and, for a run that served for another kernel, `shared`.
+/// The text without times: `0.35 s`, `98,000 a second` and, for a run that served for another kernel, `shared`.
 fn timeless(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
@@ -93,6 +93,9 @@ fn timeless(text: &str) -> String {
             if words[at] == "s" && number.contains('.') && number.parse::<f64>().is_ok() {
                 words[at - 1] = "TIME";
                 words[at] = "";
+            }
+            if words[at] == "a" && words.get(at + 1).is_some_and(|w| w.starts_with("second")) {
+                words[at - 1] = "TIMES";
             }
         }
         let words: Vec<&str> = words.into_iter().filter(|w| !w.is_empty()).collect();

@@ -169,7 +169,6 @@ mod shortest;
 mod store;
 mod system;
 mod table;
-mod walk;
 mod witness;
 mod worker;
 
@@ -187,5 +186,4 @@ pub use search::explore;
 pub use shortest::{Shortest, shortest};
 pub use store::StateId;
 pub use system::{Choice, Footprint, Mover, Next, System};
-pub use walk::{Walk, walk};
 pub use witness::Witness;

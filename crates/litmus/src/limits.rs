@@ -1,7 +1,7 @@
 //! The sizes beyond which a test is refused. Generous: a model that explores every interleaving has tighter ones of its own.
 
 /// Bytes of text.
-pub const MAX_TEXT: usize = 256 * 1024;
+pub const MAX_TEXT: usize = 1024 * 1024;
 /// Processes, the default one counted.
 pub const MAX_PROCESSES: usize = 8;
 /// Threads, blocks of `fork` counted.
@@ -9,9 +9,9 @@ pub const MAX_THREADS: usize = 16;
 /// The largest number of a thread: `P99`.
 pub const MAX_THREAD_NUMBER: u8 = 99;
 /// Statements of one thread or `kernel` block.
-pub const MAX_STMTS: usize = 64;
+pub const MAX_STMTS: usize = 2048;
 /// Variables.
-pub const MAX_PAGES: usize = 8;
+pub const MAX_PAGES: usize = 64;
 /// Cells of a page or file.
 pub const MAX_CELLS: u8 = 4;
 /// The largest value of a cell or register.
@@ -21,13 +21,13 @@ pub const MAX_FILES: usize = 4;
 /// Pipes.
 pub const MAX_PIPES: usize = 4;
 /// Handles of one thread.
-pub const MAX_HANDLES: usize = 8;
+pub const MAX_HANDLES: usize = 16;
 /// Registers of one thread: `r0` to `r15`.
 pub const MAX_REGISTERS: u8 = 16;
 /// Actors in `kernel` blocks.
 pub const MAX_KERNEL: usize = 8;
 /// Slots of the swap device.
-pub const MAX_SLOTS: u8 = 8;
+pub const MAX_SLOTS: u8 = 64;
 /// Slots of a swap device that does not say.
 pub const DEFAULT_SLOTS: u8 = 2;
 /// Frames that `frames N;` may ask for.

@@ -131,7 +131,7 @@ fn a_declaration_that_does_not_fit_is_refused_once() {
         ("swap foo;", UnknownWord),
         ("swap sync async;", Contradiction),
         ("swap none slots 2;", Contradiction),
-        ("swap sync slots 9;", Limit),
+        ("swap sync slots 65;", Limit),
         ("swap sync slots;", Expected),
         ("swap sync; swap async;", Twice),
         ("anon x = 1 swapped; swap none;", Contradiction),

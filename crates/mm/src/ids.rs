@@ -1,35 +1,22 @@
 //! Names of things: small numbers with a type each.
 
-use crate::pack::{Names, Pack, Reader, Word};
+use crate::pack::{Names, Pack, Reader, Word, tag_width};
+pub use crate::room::*;
 
-/// Processes (mms) at most.
-pub const MAX_MMS: usize = 4;
-/// Virtual pages of one process at most.
-pub const MAX_PAGES: usize = 4;
-/// Frames at most, the zero page (frame 0) included.
-pub const MAX_FRAMES: usize = 16;
-/// Swap slots at most.
-pub const MAX_SLOTS: usize = 4;
-/// CPUs at most: one a task.
-pub const MAX_CPUS: usize = 8;
 /// Cells of one page at most.
 pub const MAX_CELLS: usize = 4;
-/// Transfers (struct bio, kiocb) at most.
-pub const MAX_IOS: usize = 4;
 /// Pipes at most.
 pub const MAX_PIPES: usize = 2;
 /// Buffers of one pipe at most.
 pub const PIPE_BUFS: usize = 3;
-/// Long-lived holders of page references (registered buffers, driver pins) at most.
-pub const MAX_HOLDS: usize = 4;
 /// Files at most.
 pub const MAX_FILES: usize = 4;
 
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident: $bits:literal;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident: $number:ty;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(pub u8);
+        pub struct $name(pub $number);
         impl $name {
             /// As an index.
             #[inline]
@@ -39,69 +26,80 @@ macro_rules! ids {
 }
 
 macro_rules! packed_ids {
-    ($($name:ident: $bits:literal;)+) => {$(
+    ($($name:ident: $bits:expr;)+) => {$(
         impl Pack for $name {
             const MOST: u32 = $bits;
             #[inline]
-            fn put(&self, word: Word, _: &mut Names) -> Word { word.and(u32::from(self.0), $bits) }
+            fn put(&self, word: Word, _: &mut Names) -> Word { word.and(u32::from(self.0), Self::MOST) }
             #[inline]
-            fn take(r: &mut Reader) -> Self { $name(r.next($bits) as u8) }
+            fn take(r: &mut Reader) -> Self { $name(r.next(Self::MOST) as u8) }
         }
     )+};
 }
 
 ids! {
     /// An mm_struct: a process's address space.
-    MmId: 2;
+    MmId: u8;
     /// A virtual page: its index among the variables of a test.
-    Va: 2;
+    Va: u8;
     /// A page frame. 0 is the shared zero page.
-    Pfn: 4;
+    Pfn: FrameNo;
     /// A swap slot.
-    Slot: 2;
+    Slot: u8;
     /// A CPU. Every task has one of its own; [`Cpu::ELSEWHERE`] is one on which none of them runs.
-    Cpu: 4;
+    Cpu: u8;
     /// A part of a page that is read and written as one: a sector unless a test says otherwise.
-    Cell: 2;
+    Cell: u8;
     /// A transfer in flight.
-    IoId: 2;
+    IoId: u8;
     /// A pipe.
-    PipeId: 1;
+    PipeId: u8;
     /// A long-lived holder of a page reference.
-    HoldId: 2;
+    HoldId: u8;
     /// A file.
-    FileId: 2;
+    FileId: u8;
     /// A set of cells, one bit each.
-    Cells: 4;
+    Cells: u8;
     /// A small count.
+    Count: u8;
+}
+
+packed_ids! {
+    MmId: tag_width(MAX_MMS as u32);
+    Va: tag_width(MAX_PAGES as u32);
+    Cpu: tag_width(MAX_CPUS as u32 + 1);
+    Cell: tag_width(MAX_CELLS as u32);
+    IoId: tag_width(MAX_IOS as u32);
+    PipeId: tag_width(MAX_PIPES as u32);
+    HoldId: tag_width(MAX_HOLDS as u32);
+    FileId: tag_width(MAX_FILES as u32);
+    Cells: MAX_CELLS as u32;
     Count: 4;
 }
 
-packed_ids! { MmId: 2; Va: 2; Cpu: 4; Cell: 2; IoId: 2; PipeId: 1; HoldId: 2; FileId: 2; Cells: 4; Count: 4; }
-
 impl Pack for Pfn {
-    const MOST: u32 = 4;
+    const MOST: u32 = tag_width(MAX_FRAMES as u32);
     #[inline]
     fn put(&self, word: Word, names: &mut Names) -> Word {
-        word.and(u32::from(names.frame(*self)), 4)
+        word.and(u32::from(names.frame(*self)), Self::MOST)
     }
     #[inline]
     fn take(r: &mut Reader) -> Self {
-        let pfn = r.next(4) as u8;
+        let pfn = r.next(Self::MOST) as FrameNo;
         r.meets_frame(pfn);
         Pfn(pfn)
     }
 }
 
 impl Pack for Slot {
-    const MOST: u32 = 2;
+    const MOST: u32 = tag_width(MAX_SLOTS as u32);
     #[inline]
     fn put(&self, word: Word, names: &mut Names) -> Word {
-        word.and(u32::from(names.slot(*self)), 2)
+        word.and(u32::from(names.slot(*self)), Self::MOST)
     }
     #[inline]
     fn take(r: &mut Reader) -> Self {
-        let slot = r.next(2) as u8;
+        let slot = r.next(Self::MOST) as u8;
         r.meets_slot(slot);
         Slot(slot)
     }
@@ -115,6 +113,11 @@ impl Cpu {
 impl Pfn {
     /// The shared zero page: read-only, never counted.
     pub const ZERO: Pfn = Pfn(0);
+
+    /// Every frame but the zero page, of so many all told.
+    pub fn all(frames: usize) -> impl Iterator<Item = Pfn> {
+        (1..frames as FrameNo).map(Pfn)
+    }
 }
 
 impl Cells {

@@ -21,8 +21,9 @@
 
 use crate::config::Config;
 use crate::feature::Feature as F;
+use crate::frames::Frames;
 use crate::ids::*;
-use crate::machine::{Hold, Machine, bits};
+use crate::machine::{Hold, Machine};
 use crate::page::{Home, Page, PageKind};
 use crate::pgtable::{Present, Pte};
 use crate::world::Broken;
@@ -57,10 +58,9 @@ impl BrokenSet {
 }
 
 /// What the unlocked page tables lead to.
-#[derive(Default)]
 struct Seen {
-    /// The frames that present PTEs lead to, one bit each.
-    reached: u32,
+    /// The frames that present PTEs lead to.
+    reached: Frames,
     /// Present PTEs of each frame.
     mapped: [u8; MAX_FRAMES],
     /// Those of them that are writable, or will be once their NUMA hint is resolved.
@@ -79,11 +79,11 @@ pub fn broken(m: &Machine, cfg: &Config) -> BrokenSet {
 }
 
 /// As [`broken`], by somebody who knows which frames are in [use](Machine::in_use).
-pub fn broken_among(m: &Machine, cfg: &Config, used: u32) -> BrokenSet {
+pub fn broken_among(m: &Machine, cfg: &Config, used: Frames) -> BrokenSet {
     let mut found = BrokenSet::EMPTY;
     let seen = page_tables(m, cfg, &mut found);
     // A frame that is free and that no PTE leads to cannot be wrong.
-    for pfn in bits((used | seen.reached) & !1).map(Pfn) {
+    for pfn in used.or(seen.reached).without(Frames::ZERO).iter() {
         frame(m, cfg, &seen, pfn, &mut found);
     }
     for at in 0..cfg.sizes.slots {
@@ -103,8 +103,12 @@ pub fn broken_among(m: &Machine, cfg: &Config, used: u32) -> BrokenSet {
 
 fn page_tables(m: &Machine, cfg: &Config, found: &mut BrokenSet) -> Seen {
     let mut seen = Seen {
+        reached: Frames::NONE,
+        mapped: [0; MAX_FRAMES],
+        writable: [0; MAX_FRAMES],
+        migrating: [0; MAX_FRAMES],
+        swapped: [0; MAX_SLOTS],
         complete: true,
-        ..Seen::default()
     };
     for mm in (0..cfg.sizes.mms as u8).map(MmId) {
         if m.mms[mm.at()].ptl {
@@ -140,7 +144,7 @@ fn present(
     if e.pfn.is_zero() {
         return;
     }
-    seen.reached |= 1 << e.pfn.0;
+    seen.reached.add(e.pfn);
     seen.mapped[e.pfn.at()] += 1;
     let page = &m.frames[e.pfn.at()];
     if page.kind == PageKind::Anon {

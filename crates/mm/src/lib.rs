@@ -6,6 +6,8 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+// The wide build packs nothing.
+#![cfg_attr(feature = "wide", allow(dead_code))]
 
 extern crate alloc;
 
@@ -16,6 +18,7 @@ pub mod config;
 pub mod direct_io;
 pub mod feature;
 pub mod feature_set;
+pub mod frames;
 pub mod gup;
 pub mod ids;
 pub mod invariants;
@@ -33,11 +36,14 @@ pub mod numa;
 pub mod pack;
 pub mod page;
 pub mod page_ref;
+#[cfg_attr(feature = "wide", path = "parts_wide.rs")]
 pub mod parts;
 pub mod pgtable;
 pub mod pipe;
 pub mod remote;
 pub mod rmap;
+#[cfg_attr(feature = "wide", path = "room_wide.rs")]
+mod room;
 pub mod step;
 pub mod swap;
 pub mod task;
@@ -50,6 +56,7 @@ pub mod world;
 pub use config::Config;
 pub use feature::Feature;
 pub use feature_set::FeatureSet;
+pub use frames::Frames;
 pub use ids::*;
 pub use kernel::{Kernel, View};
 pub use machine::{Machine, Sizes};

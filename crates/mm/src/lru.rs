@@ -9,9 +9,9 @@
 //! A batch drains when it is full, on many system calls of its CPU, and whenever somebody drains all CPUs: so, at any time.
 
 use crate::feature::Feature as F;
+use crate::frames::Frames;
 use crate::ids::*;
 use crate::kernel::Kernel;
-use crate::machine::bits;
 use crate::page::Page;
 use crate::touch::Touch;
 
@@ -90,7 +90,7 @@ impl Kernel<'_> {
 
     /// `lru_add_drain_cpu`: every batch of `cpu`.
     pub fn lru_add_drain_cpu(&mut self, cpu: Cpu) {
-        for pfn in (1..self.cfg.sizes.frames as u8).map(Pfn) {
+        for pfn in Pfn::all(self.cfg.sizes.frames) {
             let page = self.machine_mut(Touch::batch(cpu)).frames[pfn.at()];
             if page.batch == Some(cpu) {
                 self.page_mut(pfn).batch = None;
@@ -175,8 +175,8 @@ impl Page {
 
 impl crate::machine::Machine {
     /// The CPUs whose batches have something to drain, one bit each. `used`: the frames in use.
-    pub fn batches_filled(&self, used: u32) -> u32 {
-        let pages = bits(used).map(|pfn| &self.frames[pfn as usize]);
+    pub fn batches_filled(&self, used: Frames) -> u32 {
+        let pages = used.iter().map(|pfn| &self.frames[pfn.at()]);
         let cpus = pages.flat_map(Page::batches).flatten();
         cpus.fold(0, |filled, cpu| filled | 1 << cpu.0)
     }

@@ -1,5 +1,6 @@
 //! The state of the whole system: frames, slots, address spaces, TLBs, transfers, pipes.
 
+use crate::frames::Frames;
 use crate::ids::*;
 use crate::pack::Naming;
 use crate::packed;
@@ -185,6 +186,7 @@ packed! {
     }
 }
 
+#[cfg(not(feature = "wide"))]
 mod packing;
 
 /// A pipe: buffers in order.
@@ -387,20 +389,24 @@ impl Machine {
         Machine::EMPTY
     }
 
-    /// The frames that are in somebody's hands, one bit each.
+    /// The frames that are in somebody's hands.
     #[inline]
-    pub fn in_use(&self) -> u32 {
-        let frames = self.frames.iter().enumerate();
-        frames.fold(0, |used, (n, page)| used | u32::from(!page.is_free()) << n)
+    pub fn in_use(&self) -> Frames {
+        let mut used = Frames::NONE;
+        for (n, page) in self.frames.iter().enumerate() {
+            used.add_if(!page.is_free(), Pfn(n as FrameNo));
+        }
+        used
     }
 
     /// Those of some frames that are in use.
     #[inline]
-    pub fn in_use_among(&self, frames: u32) -> u32 {
-        let used = |pfn: &u8| !self.frames[*pfn as usize].is_free();
-        bits(frames)
-            .filter(used)
-            .fold(0, |used, pfn| used | 1 << pfn)
+    pub fn in_use_among(&self, frames: Frames) -> Frames {
+        let mut used = Frames::NONE;
+        for pfn in frames.iter() {
+            used.add_if(!self.frames[pfn.at()].is_free(), pfn);
+        }
+        used
     }
 
     /// Are names kept or canonical? A convenience for drivers.

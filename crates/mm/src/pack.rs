@@ -9,8 +9,8 @@
 
 use alloc::vec::Vec;
 
-use crate::ids::{MAX_FRAMES, MAX_SLOTS, Pfn, Slot};
-use crate::parts::Met;
+use crate::frames::Frames;
+use crate::ids::{FrameNo, MAX_FRAMES, MAX_SLOTS, Pfn, Slot};
 
 /// A value that can be written to and read from a packed state: `unpack(pack(x)) == x` up to renaming.
 pub trait Pack: Sized {
@@ -90,15 +90,23 @@ pub enum Naming {
 }
 
 const UNSEEN: u8 = u8::MAX;
+const UNSEEN_FRAME: FrameNo = FrameNo::MAX;
+
+/// How many frames and slots have names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Met {
+    pub(crate) frames: FrameNo,
+    pub(crate) slots: u8,
+}
 
 /// The names that frames and slots have in one stream.
 pub struct Names {
     naming: Naming,
-    frames: [u8; MAX_FRAMES],
+    frames: [FrameNo; MAX_FRAMES],
     slots: [u8; MAX_SLOTS],
-    frame_order: [u8; MAX_FRAMES],
+    frame_order: [FrameNo; MAX_FRAMES],
     slot_order: [u8; MAX_SLOTS],
-    frames_met: u8,
+    frames_met: FrameNo,
     slots_met: u8,
     /// Does every frame and slot that was met bear its own number?
     straight: bool,
@@ -107,7 +115,7 @@ pub struct Names {
 impl Names {
     /// None yet.
     pub fn new(naming: Naming) -> Names {
-        let mut frames = [UNSEEN; MAX_FRAMES];
+        let mut frames = [UNSEEN_FRAME; MAX_FRAMES];
         // Frame 0 is the zero page: it keeps its name.
         frames[0] = 0;
         Names {
@@ -124,12 +132,12 @@ impl Names {
 
     /// The name under which `frame` stands in this stream.
     #[inline]
-    pub fn frame(&mut self, frame: Pfn) -> u8 {
+    pub fn frame(&mut self, frame: Pfn) -> FrameNo {
         if self.naming == Naming::Kept {
             return frame.0;
         }
         let name = &mut self.frames[frame.at()];
-        if *name == UNSEEN {
+        if *name == UNSEEN_FRAME {
             *name = self.frames_met;
             self.straight &= *name == frame.0;
             self.frame_order[self.frames_met as usize] = frame.0;
@@ -156,7 +164,7 @@ impl Names {
 
     /// The frame that was named `name`, if that many were met.
     #[inline]
-    pub fn frame_at(&self, name: u8) -> Option<Pfn> {
+    pub fn frame_at(&self, name: FrameNo) -> Option<Pfn> {
         (name < self.frames_met).then(|| Pfn(self.frame_order[name as usize]))
     }
 
@@ -166,11 +174,14 @@ impl Names {
         (name < self.slots_met).then(|| Slot(self.slot_order[name as usize]))
     }
 
-    /// The frames that have been met, one bit each.
+    /// The frames that have been met.
     #[inline]
-    pub fn frames_met(&self) -> u32 {
-        let met = &self.frame_order[..self.frames_met as usize];
-        met.iter().fold(0, |met, frame| met | 1 << frame)
+    pub fn frames_met(&self) -> Frames {
+        let mut met = Frames::NONE;
+        for frame in &self.frame_order[..self.frames_met as usize] {
+            met.add(Pfn(*frame));
+        }
+        met
     }
 
     /// Has `slot` been met?
@@ -337,7 +348,7 @@ impl<'a> Reader<'a> {
 
     /// A frame with this name was met.
     #[inline]
-    pub(crate) fn meets_frame(&mut self, name: u8) {
+    pub(crate) fn meets_frame(&mut self, name: FrameNo) {
         self.met.frames = self.met.frames.max(name + 1);
     }
 

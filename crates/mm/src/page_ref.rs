@@ -5,6 +5,7 @@
 //! [`Kernel::maybe_dma_pinned`] can be told from it.
 
 use crate::feature::Feature as F;
+use crate::frames::Frames;
 use crate::ids::*;
 use crate::kernel::Kernel;
 use crate::machine::Hold;
@@ -130,16 +131,14 @@ impl Kernel<'_> {
         if self.fails(self.cfg.fails.oom) {
             return None;
         }
-        let frames = self.cfg.sizes.frames as u8;
+        let frames = self.cfg.sizes.frames;
         let m = self.machine_mut(Touch::FREE_FRAMES);
+        let reachable = m.reachable();
         let mut fresh = None;
         let mut stale = [Pfn::ZERO; MAX_FRAMES];
         let mut stales = 0;
-        for pfn in (1..frames)
-            .map(Pfn)
-            .filter(|pfn| m.frames[pfn.at()].is_free())
-        {
-            if m.reachable(pfn) {
+        for pfn in Pfn::all(frames).filter(|pfn| m.frames[pfn.at()].is_free()) {
+            if reachable.has(pfn) {
                 stale[stales] = pfn;
                 stales += 1;
             } else if fresh.is_none() {
@@ -201,21 +200,23 @@ impl Kernel<'_> {
 }
 
 impl crate::machine::Machine {
-    /// Can a stale translation or PTE reach this frame, or a GUP-fast that has yet to take its reference?
-    fn reachable(&self, pfn: Pfn) -> bool {
-        self.tlbs
+    /// The frames that a translation or a PTE can reach, if only a stale one, or a GUP-fast that has yet to take its reference.
+    fn reachable(&self) -> Frames {
+        let translated = self.tlbs.iter().flatten().flatten().map(|entry| entry.pfn);
+        let mapped = self
+            .ptes
             .iter()
             .flatten()
-            .flatten()
-            .any(|entry| entry.pfn == pfn)
-            || self
-                .ptes
-                .iter()
-                .flatten()
-                .any(|pte| pte.normal_page() == Some(pfn))
-            || self
-                .tasks
-                .iter()
-                .any(|task| matches!(task.call, Call::GupFast { p } if p.speculates() == Some(pfn)))
+            .filter_map(|pte| pte.normal_page());
+        let speculated = self.tasks.iter().filter_map(|task| match task.call {
+            Call::GupFast { p } => p.speculates(),
+            _ => None,
+        });
+        let mut frames = Frames::NONE;
+        translated
+            .chain(mapped)
+            .chain(speculated)
+            .for_each(|pfn| frames.add(pfn));
+        frames
     }
 }

@@ -9,9 +9,10 @@
 
 use alloc::vec::Vec;
 
+use crate::frames::Frames;
 use crate::ids::*;
-use crate::machine::{Sizes, bits};
-use crate::pack::{Names, Naming, PADDING, Reader, Writer};
+use crate::machine::Sizes;
+use crate::pack::{Met, Names, Naming, PADDING, Reader, Writer};
 use crate::touch::Touch;
 
 /// A part of a packed state, by number.
@@ -122,7 +123,7 @@ impl Changed {
         let mut parts = Touch::mms(changed) << MMS;
         parts |= u64::from(changed & Touch::TLBS != 0) << Part::TLBS.0;
         parts |= u64::from(changed & Touch::DEVICES != 0) << Part::DEVICES.0;
-        parts |= Touch::frames(changed) << FRAMES;
+        parts |= u64::from(Touch::frames(changed).bits()) << FRAMES;
         parts |= Touch::slots(changed) << SLOTS;
         self.0 |= parts;
     }
@@ -138,13 +139,6 @@ impl Changed {
     pub fn add_if(&mut self, changed: bool, part: Part) {
         self.0 |= u64::from(changed) << part.0;
     }
-}
-
-/// How many frames and slots have names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Met {
-    pub(crate) frames: u8,
-    pub(crate) slots: u8,
 }
 
 /// A part where it lies.
@@ -213,7 +207,7 @@ pub struct Model<'a> {
 struct Walk<'a> {
     sizes: &'a Sizes,
     naming: Naming,
-    used: u32,
+    used: Frames,
     /// The next of the roots.
     root: u8,
     /// The next frame and slot, by name.
@@ -222,11 +216,11 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn new(sizes: &Sizes, naming: Naming, used: u32) -> Walk<'_> {
+    fn new(sizes: &Sizes, naming: Naming, used: Frames) -> Walk<'_> {
         Walk {
             sizes,
             naming,
-            used: used & !1,
+            used: used.without(Frames::ZERO),
             root: 0,
             frame: 1,
             slot: 0,
@@ -268,10 +262,10 @@ impl Walk<'_> {
                 self.frame += 1;
                 return Some(Part::frame(pfn));
             }
-            if let Some(pfn) = bits(self.used & !names.frames_met()).next() {
+            if let Some(pfn) = self.used.without(names.frames_met()).iter().next() {
                 // In use, and nothing refers to it: in order of their names. (Several such that differ would be told apart by
                 // name only; that costs states and never merges different ones.)
-                names.frame(Pfn(pfn));
+                names.frame(pfn);
                 continue;
             }
             // Nothing refers to any other slot, either.
@@ -282,9 +276,10 @@ impl Walk<'_> {
     }
 
     fn in_order(&mut self) -> Option<Part> {
-        if let Some(pfn) = bits(self.used & u32::MAX << self.frame).next() {
-            self.frame = pfn + 1;
-            return Some(Part::frame(Pfn(pfn)));
+        let rest = Frames::of(self.used.bits() & u32::MAX << self.frame);
+        if let Some(pfn) = rest.iter().next() {
+            self.frame = pfn.0 + 1;
+            return Some(Part::frame(pfn));
         }
         let slot = self.slot;
         self.slot += 1;
@@ -309,13 +304,13 @@ impl Writer<'_> {
     pub fn parts(
         &mut self,
         sizes: &Sizes,
-        used: u32,
+        used: Frames,
         model: Option<Model>,
         names: &mut Names,
         mut pack: impl FnMut(Kind, &mut Self, &mut Names),
     ) {
         let mut pack = |part: Part, w: &mut Self, names: &mut Names| match part.kind() {
-            Kind::Used => w.bits(used >> 1, MAX_FRAMES as u32 - 1),
+            Kind::Used => w.bits(used.bits() >> 1, MAX_FRAMES as u32 - 1),
             kind => pack(kind, w, names),
         };
         for pfn in 1..=sizes.file_frames as u8 {
@@ -396,7 +391,7 @@ impl Reader<'_> {
         naming: Naming,
         form: &mut Form,
         state: &mut impl Unpack,
-    ) -> (u32, u32) {
+    ) -> (Frames, Frames) {
         let there = core::mem::take(&mut form.there);
         form.len = 0;
         self.meets_frame(sizes.file_frames as u8);
@@ -413,12 +408,12 @@ impl Reader<'_> {
         self.part(Part::START, form, state);
         form.roots = form.len;
         let mut used = 1;
-        let mut walk = Walk::new(sizes, naming, 0);
+        let mut walk = Walk::new(sizes, naming, Frames::NONE);
         if naming == Naming::Kept {
             form.mark(Part::USED, self.position(), self.met);
             used |= self.bits(MAX_FRAMES as u32 - 1) << 1;
             form.marked(self.met);
-            walk.used = used & !1;
+            walk.used = Frames::of(used & !1);
             while let Some(part) = walk.in_order() {
                 self.part(part, form, state);
             }
@@ -432,7 +427,7 @@ impl Reader<'_> {
         form.bytes.extend_from_slice(self.bytes());
         form.bytes.extend_from_slice(&[0; PADDING]);
         let gone = (there & !form.there) >> FRAMES & ((1 << MAX_FRAMES) - 1);
-        (used, gone as u32)
+        (Frames::of(used), Frames::of(gone as u32))
     }
 
     /// What the next bits are of, where names are not kept.

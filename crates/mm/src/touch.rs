@@ -2,7 +2,10 @@
 //!
 //! Two steps commute if neither writes what the other touches. Some things are left out on purpose, for the order makes no
 //! difference: a lock taken for read is *read*, for readers do not mind each other.
+//!
+//! With more room than there are bits (`room_wide.rs`), several resources share one: a footprint then says too much, never too little.
 
+use crate::frames::Frames;
 use crate::ids::*;
 use crate::step::Wait;
 
@@ -15,9 +18,29 @@ pub struct Touch {
     pub writes: u128,
 }
 
-/// The bits of a page of a process.
+/// The bit of the nth of `most`, of those that there is a bit for.
+const fn nth(n: usize, most: usize, bits: usize) -> u32 {
+    (if most > bits { n % bits } else { n }) as u32
+}
+
+const fn of_frame(pfn: Pfn) -> u32 {
+    nth(pfn.0 as usize, MAX_FRAMES, FRAMES)
+}
+
+const fn of_mm(mm: MmId) -> u32 {
+    nth(mm.0 as usize, MAX_MMS, 4)
+}
+
+const fn of_va(va: Va) -> u32 {
+    nth(va.0 as usize, MAX_PAGES, 4)
+}
+
+/// Bits for frames.
+const FRAMES: usize = 16;
+
+/// The bit of a page of a process.
 const fn place(mm: MmId, va: Va) -> u32 {
-    mm.0 as u32 * 4 + va.0 as u32
+    of_mm(mm) * 4 + of_va(va)
 }
 
 impl Touch {
@@ -38,13 +61,13 @@ impl Touch {
     pub const IDEALS: u128 = 0xffff << 16;
     /// A frame's struct page.
     pub const fn page(pfn: Pfn) -> u128 {
-        1 << (32 + pfn.0)
+        1 << (32 + of_frame(pfn))
     }
     /// Every struct page.
     pub const PAGES: u128 = 0xffff << 32;
     /// What a frame holds, and whether it is free.
     pub const fn data(pfn: Pfn) -> u128 {
-        1 << (48 + pfn.0)
+        1 << (48 + of_frame(pfn))
     }
     /// What all frames hold.
     pub const DATA: u128 = 0xffff << 48;
@@ -56,13 +79,13 @@ impl Touch {
     pub const VMAS: u128 = 0xffff << 64;
     /// A swap slot, what it holds included.
     pub const fn slot(slot: Slot) -> u128 {
-        1 << (80 + slot.0)
+        1 << (80 + nth(slot.0 as usize, MAX_SLOTS, 4))
     }
     /// Every swap slot.
     pub const SLOTS: u128 = 0xf << 80;
     /// What the TLBs hold of a page, in whatever process.
     pub const fn tlb(va: Va) -> u128 {
-        1 << (84 + va.0)
+        1 << (84 + of_va(va))
     }
     /// All that TLBs hold.
     pub const TLBS: u128 = 0xf << 84;
@@ -71,22 +94,22 @@ impl Touch {
         if cpu.0 == Cpu::ELSEWHERE.0 {
             1 << 125
         } else {
-            1 << (92 + cpu.0)
+            1 << (92 + nth(cpu.0 as usize, MAX_CPUS, 8))
         }
     }
     /// An mm: mmap_lock, and whether the process exists.
     pub const fn mm(mm: MmId) -> u128 {
-        1 << (100 + mm.0)
+        1 << (100 + of_mm(mm))
     }
     /// Every mm.
     pub const MMS: u128 = 0xf << 100;
     /// An mm's page-table lock, and the flags and counters that go with its page tables.
     pub const fn ptl(mm: MmId) -> u128 {
-        1 << (104 + mm.0)
+        1 << (104 + of_mm(mm))
     }
     /// A transfer.
     pub const fn io(io: IoId) -> u128 {
-        1 << (108 + io.0)
+        1 << (108 + nth(io.0 as usize, MAX_IOS, 4))
     }
     /// A pipe.
     pub const fn pipe(pipe: PipeId) -> u128 {
@@ -94,7 +117,7 @@ impl Touch {
     }
     /// A long-lived holder.
     pub const fn holder(holder: HoldId) -> u128 {
-        1 << (114 + holder.0)
+        1 << (114 + nth(holder.0 as usize, MAX_HOLDS, 4))
     }
     /// What a file holds.
     pub const fn file(file: FileId) -> u128 {
@@ -109,7 +132,7 @@ impl Touch {
 
     /// All of an mm, its page table and its VMAs.
     pub const fn of_mm(mm: MmId) -> u128 {
-        let places = 0xf << (4 * mm.0);
+        let places = 0xf << (4 * of_mm(mm));
         places | places << 64 | Touch::mm(mm) | Touch::ptl(mm)
     }
     /// The swap device, transfers, pipes, holders.
@@ -135,9 +158,10 @@ impl Touch {
         (mms | (bits >> 100 | bits >> 104) as u64) & 0xf
     }
 
-    /// The frames among these, one bit each: of their struct pages, or of what they hold.
-    pub const fn frames(bits: u128) -> u64 {
-        (bits >> 32 & 0xffff | bits >> 48 & 0xffff) as u64
+    /// The frames among these: of their struct pages, or of what they hold.
+    #[inline]
+    pub fn frames(bits: u128) -> Frames {
+        Frames::repeat((bits >> 32 | bits >> 48) as u16)
     }
     /// The slots among these, one bit each.
     pub const fn slots(bits: u128) -> u64 {

@@ -31,10 +31,10 @@ pub struct Driver<'a> {
     pub told: bool,
     /// Was a register or a file written?
     pub wrote: bool,
-    /// The frames in use when last looked, one bit each.
-    used: u32,
+    /// The frames in use when last looked.
+    used: Frames,
     /// The frames of the page cache that a VMA shows.
-    mapped_files: u32,
+    mapped_files: Frames,
 }
 
 /// A state split into its machine and its driver.
@@ -47,12 +47,11 @@ pub fn split<'a>(
     mm: Option<MmId>,
 ) -> (&'a mut Machine, Driver<'a>) {
     let used = state.used;
-    let mapped_files = if p.cfg.sizes.file_frames == 0 {
-        0
-    } else {
+    let mut mapped_files = Frames::NONE;
+    if p.cfg.sizes.file_frames > 0 {
         let files = state.m.vmas.iter().flatten().filter_map(|vma| vma.file);
-        files.fold(0, |files, pfn| files | 1 << pfn.0)
-    };
+        files.for_each(|pfn| mapped_files.add(pfn));
+    }
     let State {
         m,
         frames,
@@ -108,7 +107,7 @@ impl Driver<'_> {
     }
 
     fn in_use(&self, pfn: Pfn) -> bool {
-        self.used >> pfn.0 & 1 == 1
+        self.used.has(pfn)
     }
 
     /// The ideal memory of an address is about to change, or to be asked.
@@ -137,7 +136,7 @@ impl Driver<'_> {
             return self.broken(Broken::ZeroPage);
         }
         self.frames[pfn.at()][cell.at()] = value;
-        if self.mapped_files >> pfn.0 & 1 == 1 {
+        if self.mapped_files.has(pfn) {
             self.told = true;
             self.touched.read(Touch::VMAS);
             self.p.spec.file_written(self.ideal, &mut self.alarms);
@@ -170,12 +169,12 @@ impl World for Driver<'_> {
     }
 
     fn zero(&mut self, to: Pfn) {
-        self.used |= 1 << to.0;
+        self.used.add(to);
         self.frames[to.at()] = [0; MAX_CELLS];
     }
 
     fn copy(&mut self, from: Pfn, to: Pfn, cell: Cell) {
-        self.used |= 1 << to.0;
+        self.used.add(to);
         self.frames[to.at()][cell.at()] = self.get(from, cell);
     }
 
@@ -184,7 +183,7 @@ impl World for Driver<'_> {
     }
 
     fn swap_read(&mut self, slot: Slot, to: Pfn) {
-        self.used |= 1 << to.0;
+        self.used.add(to);
         self.frames[to.at()] = self.slots[slot.at()];
     }
 

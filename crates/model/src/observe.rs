@@ -57,7 +57,7 @@ impl Program {
             Observable::Reg(reg) => code(state.regs[reg]),
             Observable::Cell(mm, va, cell) => state.read(mm, va, cell).unwrap_or(SEGV),
             Observable::File(file, cell) => self.file_cell_of(state, file, cell),
-            Observable::Killed(task) => state.killed >> task & 1,
+            Observable::Killed(task) => u8::from(state.killed >> task & 1 == 1),
             Observable::Fact(fact) => u8::from(self.holds(state, fact)),
         }));
     }

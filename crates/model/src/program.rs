@@ -17,7 +17,14 @@ use crate::state::State;
 pub const JUNK: u8 = 31;
 
 /// Registers of all threads together at most.
-pub const MAX_REGS: usize = 12;
+pub const MAX_REGS: usize = if cfg!(feature = "wide") { MAX_CPUS } else { 12 };
+
+/// The number of a statement of a task.
+#[cfg(not(feature = "wide"))]
+pub type StmtNo = u8;
+/// The number of a statement of a task.
+#[cfg(feature = "wide")]
+pub type StmtNo = u16;
 
 /// A test lowered for one kernel.
 pub struct Program {

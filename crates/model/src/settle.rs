@@ -13,13 +13,13 @@ impl Program {
     /// invariants and what every address would show are looked at, unless the step wrote nothing that they depend on.
     pub(crate) fn settle(&self, state: &mut State, done: &Done) -> Alarms {
         let Done { touched, told, .. } = *done;
-        let written = Touch::frames(touched.writes) as u32;
-        if written != 0 {
+        let written = Touch::frames(touched.writes);
+        if !written.is_empty() {
             let before = state.used;
-            state.used = before & !written | state.m.in_use_among(written);
+            state.used = before.without(written).or(state.m.in_use_among(written));
             let differs = before != state.used;
             state.origin.changed.add_if(differs, Part::USED);
-            state.forget_all(written & !state.used);
+            state.forget_all(written.without(state.used));
         }
         if self.watches_frames {
             for pfn in state.start.iter_mut().flatten() {

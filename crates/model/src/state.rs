@@ -1,11 +1,12 @@
 //! The state of a run: the machine, what its memory holds, where each task is, and the ideal memory.
 
-use cowherd_mm::machine::bits;
 use cowherd_mm::pack::{Names, Naming, Pack, Reader, Word, Writer};
-use cowherd_mm::parts::{Changed, Form, Kind, Model, Unpack};
+use cowherd_mm::parts::Changed;
+#[cfg(not(feature = "wide"))]
+use cowherd_mm::parts::{Form, Kind, Model, Unpack};
 use cowherd_mm::*;
 
-use crate::program::{MAX_REGS, Program};
+use crate::program::{MAX_REGS, Program, StmtNo};
 
 /// A state of a run, unpacked.
 #[derive(Debug, PartialEq)]
@@ -13,7 +14,7 @@ pub struct State {
     /// The mm.
     pub m: Machine,
     /// The frames in use since the last step: [`Machine::in_use`].
-    pub used: u32,
+    pub used: Frames,
     /// What frames hold.
     pub frames: [[u8; MAX_CELLS]; MAX_FRAMES],
     /// What swap slots hold.
@@ -21,7 +22,7 @@ pub struct State {
     /// What files hold.
     pub files: [[u8; MAX_CELLS]; MAX_FILES],
     /// The statement that each task is at; in a general program, the entry of the menu that it is busy with, or one past the last.
-    pub pc: [u8; MAX_CPUS],
+    pub pc: [StmtNo; MAX_CPUS],
     /// Calls that may still begin, in a general program; see [`crate::general::Calls`].
     pub calls: u16,
     /// What registers hold.
@@ -29,7 +30,7 @@ pub struct State {
     /// Which calls and activities gave up, of those that somebody looks at.
     pub refused: u8,
     /// Threads that a fault has killed.
-    pub killed: u8,
+    pub killed: TaskBits,
     /// Pages at which userfaultfd trapped, if somebody looks: bit mm * 4 + va.
     pub trapped: u16,
     /// The frames of the start, if somebody looks at them.
@@ -46,6 +47,7 @@ pub struct State {
 #[derive(Debug)]
 pub struct Origin {
     /// Only of the very state that was unpacked. Apart, for every copy of a state would copy it too.
+    #[cfg(not(feature = "wide"))]
     form: Option<Box<Form>>,
     pub(crate) changed: Changed,
 }
@@ -132,7 +134,7 @@ impl State {
         frames[0] = [0; MAX_CELLS];
         State {
             m: Machine::EMPTY,
-            used: 1,
+            used: Frames::ZERO,
             frames,
             slots: [[0; MAX_CELLS]; MAX_SLOTS],
             files: [[0; MAX_CELLS]; MAX_FILES],
@@ -146,6 +148,7 @@ impl State {
             alarms: 0,
             ideal: crate::spec::Ideal::EMPTY,
             origin: Origin {
+                #[cfg(not(feature = "wide"))]
                 form: None,
                 changed: Changed::NONE,
             },
@@ -156,7 +159,10 @@ impl State {
     pub fn new() -> State {
         State::EMPTY
     }
+}
 
+#[cfg(not(feature = "wide"))]
+impl State {
     /// Packs the state as `p` uses it, names as `p` says.
     ///
     /// Kernel actors that do the same may swap places: of the forms that all their orders give, the least is taken. Each is
@@ -276,13 +282,13 @@ impl State {
     fn unpack_head(&mut self, p: &Program, r: &mut Reader) {
         let s = &p.cfg.sizes;
         for pc in &mut self.pc[..s.cpus] {
-            *pc = r.bits(p.pc_bits()) as u8;
+            *pc = r.bits(p.pc_bits()) as StmtNo;
         }
         for reg in &mut self.regs[..p.regs.len()] {
             *reg = Val::unpack(r);
         }
         self.refused = r.bits(p.refusals.len() as u32) as u8;
-        self.killed = r.bits(s.cpus as u32) as u8;
+        self.killed = r.bits(s.cpus as u32) as TaskBits;
         self.alarms = 0;
         if r.bits(1) == 1 {
             self.alarms = u64::from(r.bits(32)) | u64::from(r.bits(32)) << 32;
@@ -378,7 +384,7 @@ impl State {
             Box::default()
         });
         let (used, gone) = r.parts(&p.cfg.sizes, p.naming, &mut form, &mut Over(self, p));
-        bits(gone).for_each(|pfn| self.drop_frame(Pfn(pfn)));
+        gone.iter().for_each(|pfn| self.drop_frame(pfn));
         self.used = used;
         self.origin = Origin {
             form: Some(form),
@@ -390,16 +396,20 @@ impl State {
         self.m.frames[pfn.at()] = page::Page::FREE;
         self.frames[pfn.at()] = JUNK_CELLS;
     }
+}
 
+impl State {
     /// What freed frames hold is not packed: nobody may rely on it.
     pub fn forget_freed(&mut self) {
-        self.forget_all(!self.used & ((1 << MAX_FRAMES) - 1));
+        for pfn in Pfn::all(MAX_FRAMES).filter(|pfn| !self.used.has(*pfn)) {
+            self.frames[pfn.at()] = JUNK_CELLS;
+        }
     }
 
     /// As [`forget_freed`](State::forget_freed), of some that are free.
-    pub(crate) fn forget_all(&mut self, freed: u32) {
-        for pfn in bits(freed) {
-            self.frames[pfn as usize] = JUNK_CELLS;
+    pub(crate) fn forget_all(&mut self, freed: Frames) {
+        for pfn in freed.iter() {
+            self.frames[pfn.at()] = JUNK_CELLS;
         }
     }
 
@@ -457,9 +467,11 @@ impl<'a> Memory<'a> {
     }
 }
 
+#[cfg(not(feature = "wide"))]
 /// A state that another is unpacked over.
 struct Over<'a>(&'a mut State, &'a Program);
 
+#[cfg(not(feature = "wide"))]
 impl Unpack for Over<'_> {
     #[inline(always)]
     fn part(&mut self, part: Kind, r: &mut Reader) {
@@ -509,6 +521,7 @@ impl Clone for State {
         self.alarms = *alarms;
         self.ideal.clone_from(ideal);
         self.origin = Origin {
+            #[cfg(not(feature = "wide"))]
             form: None,
             changed: origin.changed,
         };

@@ -12,7 +12,7 @@ use cowherd_mm::*;
 
 use crate::calls::{First, enters};
 use crate::driver::split;
-use crate::program::{Op, Program, Source, Stmt};
+use crate::program::{Op, Program, Source, Stmt, StmtNo};
 use crate::spec::{Alarm, Alarms};
 use crate::state::{State, Val};
 
@@ -313,6 +313,7 @@ impl State {
     }
 }
 
+#[cfg(not(feature = "wide"))]
 impl System for Program {
     type State = State;
 
@@ -327,7 +328,7 @@ impl System for Program {
     }
 
     fn enabled(&self, state: &State, actor: usize) -> bool {
-        self.next(state, actor).is_some()
+        self.next_move(state, actor).is_some()
     }
 
     fn step(&self, state: &mut State, actor: usize, choice: &mut Choice) {
@@ -345,14 +346,9 @@ impl System for Program {
 
     fn done(&self, state: &State) -> bool {
         let pending = |io: &machine::Io| {
-            matches!(
+            !matches!(
                 io.state,
-                IoState::InFlight
-                    | IoState::Completing
-                    | IoState::Dirtying
-                    | IoState::Releasing
-                    | IoState::DoneDirtying
-                    | IoState::DoneReleasing
+                IoState::Idle | IoState::Entered | IoState::Done | IoState::Failed
             )
         };
         if state.m.ios[..self.cfg.sizes.ios].iter().any(pending) {
@@ -427,7 +423,7 @@ impl System for Program {
         let s = &self.cfg.sizes;
         let moves = s.cpus + s.ios;
         for (actor, next) in next.iter_mut().enumerate().take(moves) {
-            *next = self.next(state, actor);
+            *next = self.next_move(state, actor);
         }
         // Swap writes and drains wait for nothing and are no movers.
         let now = cowherd_explore::Next {
@@ -445,25 +441,7 @@ impl System for Program {
     }
 
     fn next(&self, state: &State, actor: usize) -> Option<cowherd_explore::Next> {
-        if let Actor::Task(task) = self.actor(actor) {
-            if self.must_wait(state, task) {
-                return None;
-            }
-            if self.rests(state, task) {
-                return self
-                    .may_begin(state, task)
-                    .then_some(cowherd_explore::Next {
-                        mover: Mover::None,
-                        blocks: true,
-                    });
-            }
-        }
-        let step = self.describe(state, actor)?;
-        let task = matches!(self.actor(actor), Actor::Task(_));
-        step.wait.over(&state.m).then_some(cowherd_explore::Next {
-            mover: if task { mover(step.moves) } else { Mover::None },
-            blocks: !task || step.wait != Wait::Nothing,
-        })
+        self.next_move(state, actor)
     }
 
     fn footprint(&self, state: &State, actor: usize) -> Footprint {
@@ -510,6 +488,29 @@ impl System for Program {
 }
 
 impl Program {
+    /// The next step of an actor, if it may be taken now.
+    pub(crate) fn next_move(&self, state: &State, actor: usize) -> Option<cowherd_explore::Next> {
+        if let Actor::Task(task) = self.actor(actor) {
+            if self.must_wait(state, task) {
+                return None;
+            }
+            if self.rests(state, task) {
+                return self
+                    .may_begin(state, task)
+                    .then_some(cowherd_explore::Next {
+                        mover: Mover::None,
+                        blocks: true,
+                    });
+            }
+        }
+        let step = self.describe(state, actor)?;
+        let task = matches!(self.actor(actor), Actor::Task(_));
+        step.wait.over(&state.m).then_some(cowherd_explore::Next {
+            mover: if task { mover(step.moves) } else { Mover::None },
+            blocks: !task || step.wait != Wait::Nothing,
+        })
+    }
+
     /// [`step`](System::step), and what it read and wrote.
     pub fn traced_step(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Touch {
         let step = self.describe(state, actor);
@@ -537,7 +538,7 @@ impl Program {
     }
 
     /// What others see of a task's place in its program: the statement, whether it uses the swap device, whether it exits.
-    fn shown(&self, state: &State, actor: usize) -> Option<(u8, [bool; 3], bool)> {
+    fn shown(&self, state: &State, actor: usize) -> Option<(StmtNo, [bool; 3], bool)> {
         let Actor::Task(task) = self.actor(actor) else {
             return None;
         };
@@ -548,6 +549,7 @@ impl Program {
     }
 
     /// The label of an actor's next step, and what the reduction "commute" takes it to touch.
+    #[cfg(not(feature = "wide"))]
     pub fn told(&self, state: &State, actor: usize) -> (&'static str, Footprint) {
         let label = self.describe(state, actor).map_or("", |step| step.label);
         (label, self.step_footprint(state, actor))
@@ -557,6 +559,7 @@ impl Program {
     fn act(&self, state: &mut State, actor: usize, choice: &mut Choice) -> Done {
         let env = match self.actor(actor) {
             Actor::Task(task) => {
+                #[cfg(not(feature = "wide"))]
                 if self.rests(state, task) {
                     self.pick(state, task, choice);
                 }

@@ -4,7 +4,7 @@ use cowherd_explore::{Ended, Options, Reductions};
 use cowherd_model::check::{Search, Verdict, check};
 use cowherd_model::general::{
     Bound, Called, Calls, Class, Compared, Difference, Grain, Searched, canonical, classify,
-    contains, differences, minimal, search, simulate, verify, write_test,
+    contains, differences, minimal, search, verify, write_test,
 };
 use cowherd_model::kernels::{Kernels, Profile};
 use cowherd_model::lower::Refused;
@@ -275,31 +275,12 @@ fn the_mails_test_is_minimal_and_one_with_more_is_not() {
 }
 
 #[test]
-fn random_walks_find_the_lost_read_and_make_it_small() {
-    let bound = bound(1, &["pread", "store", "clear_refs"]);
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let on = kernel("v5.10");
-    let search = Search {
-        max_states: Some(200_000),
-        ..Search::default()
+fn nobody_begins_a_call_in_a_process_that_is_ending() {
+    let bound = Bound {
+        processes: 2,
+        cells: 1,
+        ..bound(4, &["fork", "exit", "load", "dontneed"])
     };
-    let came = simulate(&bound, 100, &on, (1, 500), &stop, &search, &mut |_| {}).unwrap();
-    let found = came.found.expect("clear_refs loses a read soon");
-    assert_eq!(found.broken, u64::from(Kind::LostWrite.bit()));
-    let text = found.test.expect("three calls do it");
-    let test = cowherd_litmus::analyse("found", &text).test.unwrap();
-    assert_eq!(
-        check(&test, &on, &search).unwrap().verdict,
-        Verdict::Sometimes
-    );
-    let clean = simulate(
-        &bound,
-        100,
-        &kernel("v6.12"),
-        (1, 50),
-        &stop,
-        &search,
-        &mut |_| {},
-    );
-    assert!(clean.unwrap().found.is_none());
+    let searched = search(&bound, Calls::Any(4), &kernel("v7.2"), &options()).unwrap();
+    assert!(searched.clean());
 }

@@ -134,13 +134,14 @@ pub struct Classify {
 
 /// Random programs in random schedules, far beyond what can be searched.
 ///
-/// Walks through long programs at random and holds every step against the specification. The first walk that breaks a promise is made
-/// small: a test of few calls, if one breaks the same. The same seed gives the same walks.
+/// Walks through long programs at random and holds every step against the specification. Pages start in many ways, children fork, actors are
+/// slow and quick. The first walk that breaks a promise is made small: a test of the calls that it takes. Documented hazards do not
+/// count. The same seed gives the same walks.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  cowherd simulate -k v7.2 --processes 4 --threads 1 --pages 4 --calls 2000 --walks 100
-      A hundred walks of up to two thousand calls each.
+  cowherd simulate -k v7.2 --processes 8 --pages 64 --calls 5000 --walks 1000 --timeout 600
+      Ten minutes of walks of up to five thousand calls each.
   cowherd simulate -k v5.10 --seed 7 --allow load,store,pread,reclaim
       Finds the lost read.
 
@@ -158,17 +159,17 @@ pub struct Simulate {
     /// Calls and activities of each walk.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..))]
     pub calls: u16,
-    /// Processes: the first, and those that it forks.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
+    /// Processes: the first, and those that descend from it.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub processes: u8,
-    /// Threads of each process. With the kernel's activities there is room for 8 in all.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
+    /// Threads of each process. With the kernel's activities there is room for 31 in all.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub threads: u8,
     /// Kernel activities at once.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=8))]
     pub activities: u8,
     /// Pages.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub pages: u8,
     /// Promises that count. Default: all.
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]

@@ -9,6 +9,7 @@ mod exit_codes;
 mod explain;
 mod formats;
 mod interrupt;
+mod simulate;
 mod tools;
 
 use std::process::Output;

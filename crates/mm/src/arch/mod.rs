@@ -12,7 +12,7 @@
 mod arm64;
 mod exclusive_bit;
 mod swp_entry;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "wide")))]
 mod tests;
 mod x86_64;
 

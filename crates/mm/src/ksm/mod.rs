@@ -308,7 +308,7 @@ fn search(k: &mut Kernel, i: Item, rest: Rest) -> Next {
     }
     let mut found = [Pfn::ZERO; MAX_FRAMES];
     let mut n = 0;
-    for pfn in (1..k.cfg.sizes.frames as u8).map(Pfn) {
+    for pfn in Pfn::all(k.cfg.sizes.frames) {
         let page = *k.page(pfn);
         if page.kind == PageKind::Ksm && !page.frozen && k.pages_identical(i.pfn, pfn) {
             found[n] = pfn;

@@ -311,7 +311,7 @@ pub fn isolate(k: &mut Kernel, mm: MmId, va: Va) -> Option<Pfn> {
     };
     let mut found = [Pfn::ZERO; MAX_FRAMES];
     let mut n = 0;
-    for pfn in (1..frames as u8).map(Pfn).filter(ours) {
+    for pfn in Pfn::all(frames).filter(ours) {
         found[n] = pfn;
         n += 1;
     }

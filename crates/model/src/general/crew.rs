@@ -1,10 +1,11 @@
 //! Who takes part: several threads that share a menu, several kernel actors.
 
 use cowherd_litmus::ast;
-use cowherd_mm::{MAX_MMS, MmId};
+use cowherd_mm::machine::Dir;
+use cowherd_mm::{Cells, FileId, IoId, MAX_MMS, MmId};
 
 use super::{Calls, General, Grain};
-use crate::program::{Op, Program, RegKind, RegName, Source, Starts, TaskProgram};
+use crate::program::{Op, Program, RegKind, RegName, Source, Starts, StmtNo, TaskProgram};
 use crate::spec::Values;
 use crate::state::Val;
 
@@ -66,43 +67,86 @@ impl Crew {
             renames: self.renames,
             stores: [0; MAX_MMS],
             lands: [0; MAX_MMS],
+            transfers: transfers(p),
         };
-        // Who wrote a value can be told from the value: that tells a leak from a lost write.
         let starts: Values = p.spec.starts.iter().flatten().fold(1, |all, v| all | v);
-        let mut classes = (0..p.cfg.sizes.mms)
-            .flat_map(|mm| [(mm, false), (mm, true)])
-            .cycle();
-        for value in (0..16).map(|v| 1 << v).filter(|v| starts & v == 0) {
-            let Some((mm, lands)) = classes.next() else {
-                break;
-            };
-            let class = if lands {
-                &mut general.lands
-            } else {
-                &mut general.stores
-            };
-            class[mm] |= value;
-        }
+        share(starts, p.cfg.sizes.mms, &mut general);
         for mm in 0..p.cfg.sizes.mms {
             for va in 0..p.cfg.sizes.pages {
                 p.spec.stores[mm][va] = general.stores[mm];
                 p.spec.lands[mm][va] = general.lands[mm];
-                p.spec.inherits[mm][va] = match p.spec.parents[mm] {
-                    Some(MmId(parent)) => {
-                        starts | general.stores[parent as usize] | general.lands[parent as usize]
-                    }
-                    None => 0,
-                };
+                p.spec.inherits[mm][va] = 0;
+                let mut at = mm;
+                while let Some(MmId(parent)) = p.spec.parents[at] {
+                    at = parent as usize;
+                    p.spec.inherits[mm][va] |= starts | general.stores[at] | general.lands[at];
+                }
             }
         }
         for state in &mut p.initial {
             state.calls = self.calls.start();
             for (task, program) in p.tasks.iter().enumerate() {
-                state.pc[task] = program.stmts.len() as u8;
+                state.pc[task] = program.stmts.len() as StmtNo;
                 state.regs[task] = Val::Unset;
             }
         }
         p.general = Some(general);
+    }
+}
+
+/// The transfers of a menu.
+fn transfers(p: &Program) -> Vec<(IoId, Dir, FileId, Cells)> {
+    let ops = p.tasks.iter().flat_map(|task| &task.stmts);
+    let mut transfers: Vec<_> = ops
+        .filter_map(|stmt| match stmt.op {
+            Op::Transfer {
+                io,
+                cells,
+                file,
+                dir,
+                ..
+            }
+            | Op::Fixed {
+                io,
+                cells,
+                file,
+                dir,
+                ..
+            } => Some((io, dir, file, cells)),
+            _ => None,
+        })
+        .collect();
+    transfers.sort_by_key(|transfer| transfer.0);
+    transfers.dedup_by_key(|transfer| transfer.0);
+    transfers
+}
+
+/// Shares out the values with which nothing starts. Who wrote a value can then be told from the value: that tells a leak from a lost
+/// write.
+#[cfg(not(feature = "wide"))]
+fn share(starts: Values, mms: usize, general: &mut General) {
+    let mut classes = (0..mms).flat_map(|mm| [(mm, false), (mm, true)]).cycle();
+    for value in (0..16).map(|v| 1 << v).filter(|v| starts & v == 0) {
+        let Some((mm, lands)) = classes.next() else {
+            break;
+        };
+        let class = if lands {
+            &mut general.lands
+        } else {
+            &mut general.stores
+        };
+        class[mm] |= value;
+    }
+}
+
+/// As above, but there are too few for each of many processes to have its own: three share them.
+#[cfg(feature = "wide")]
+fn share(starts: Values, mms: usize, general: &mut General) {
+    for (n, value) in (0..16).filter(|v| starts >> v & 1 == 0).enumerate() {
+        for mm in (0..mms).filter(|mm| mm % 3 == n % 3) {
+            general.stores[mm] |= 1 << value;
+            general.lands[mm] |= 1 << value;
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use cowherd_explore::Witness;
+use cowherd_mm::HoldId;
 use cowherd_mm::machine::Dir;
 
-use super::menu::{Bound, declarations};
-use crate::program::{Op, Program};
+use super::menu::{Bound, FILES, Layout, declarations};
+use crate::program::{Op, Program, TaskProgram};
 use crate::system::Actor;
 
 /// A call that a schedule begins.
@@ -21,6 +22,7 @@ pub struct Called {
 }
 
 /// The calls that a schedule of a general program begins, in this order.
+#[cfg(not(feature = "wide"))]
 pub fn calls_of(p: &Program, witness: &Witness) -> Vec<Called> {
     let mut calls = Vec::new();
     witness.replay(p, |state, step| {
@@ -47,16 +49,49 @@ pub fn write_test(
     doc: &str,
     condition: &str,
 ) -> String {
+    let cast = Cast {
+        tasks: &p.tasks,
+        processes: &p.names.processes,
+    };
+    write_laid_out(
+        cast,
+        bound,
+        &Layout::plain(bound),
+        calls,
+        name,
+        doc,
+        condition,
+    )
+}
+
+/// Who takes part.
+#[derive(Clone, Copy)]
+pub(super) struct Cast<'a> {
+    pub tasks: &'a [TaskProgram],
+    /// The names of the processes.
+    pub processes: &'a [String],
+}
+
+/// As [`write_test`], of a program that is laid out in another way.
+pub(super) fn write_laid_out(
+    cast: Cast,
+    bound: &Bound,
+    layout: &Layout,
+    calls: &[Called],
+    name: &str,
+    doc: &str,
+    condition: &str,
+) -> String {
     Writer {
-        p,
+        cast,
         calls,
         landed: Vec::new(),
     }
-    .test(bound, name, doc, condition)
+    .test(bound, layout, name, doc, condition)
 }
 
 struct Writer<'a> {
-    p: &'a Program,
+    cast: Cast<'a>,
     calls: &'a [Called],
     /// What transfers land, in the order of the text.
     landed: Vec<u8>,
@@ -64,7 +99,7 @@ struct Writer<'a> {
 
 /// The tasks that call anything, threads first: each with the name of its thread, which is that of its process if it stands in the
 /// block of the fork.
-fn names(p: &Program, calls: &[Called]) -> Vec<(usize, String)> {
+fn names(p: Cast, calls: &[Called]) -> Vec<(usize, String)> {
     let mut forked = 0u8;
     let mut threads = 0;
     let mut names = Vec::new();
@@ -73,7 +108,7 @@ fn names(p: &Program, calls: &[Called]) -> Vec<(usize, String)> {
             None => "kernel".into(),
             Some(mm) if mm.0 > 0 && forked >> mm.0 & 1 == 0 => {
                 forked |= 1 << mm.0;
-                Bound::process(mm.at()).into()
+                p.processes[mm.at()].clone()
             }
             Some(_) => {
                 threads += 1;
@@ -93,7 +128,11 @@ pub(super) fn registers(p: &Program, calls: &[Called]) -> Vec<(String, usize)> {
             Op::Load { .. } | Op::ReadPipe { .. } | Op::Remote { store: None, .. }
         )
     };
-    names(p, calls)
+    let cast = Cast {
+        tasks: &p.tasks,
+        processes: &p.names.processes,
+    };
+    names(cast, calls)
         .into_iter()
         .map(|(task, name)| {
             (
@@ -105,23 +144,30 @@ pub(super) fn registers(p: &Program, calls: &[Called]) -> Vec<(String, usize)> {
 }
 
 impl Writer<'_> {
-    fn test(mut self, bound: &Bound, name: &str, doc: &str, condition: &str) -> String {
+    fn test(
+        mut self,
+        bound: &Bound,
+        layout: &Layout,
+        name: &str,
+        doc: &str,
+        condition: &str,
+    ) -> String {
         let mut body = String::new();
-        let names = names(self.p, self.calls);
+        let names = names(self.cast, self.calls);
         let tasks: Vec<usize> = names.iter().map(|(task, _)| *task).collect();
         for (task, name) in &names {
-            let Some(mm) = self.p.tasks[*task].mm else {
+            let Some(mm) = self.cast.tasks[*task].mm else {
                 continue;
             };
             // The first thread of a child stands in its fork.
-            let process = Bound::process(mm.at());
+            let process = &self.cast.processes[mm.at()];
             if name != process {
                 let _ = writeln!(body, "{name} in {process} {{");
                 self.block(*task, 1, &tasks, &mut body);
                 body.push_str("}\n\n");
             }
         }
-        for &task in tasks.iter().filter(|&&t| self.p.tasks[t].mm.is_none()) {
+        for &task in tasks.iter().filter(|&&t| self.cast.tasks[t].mm.is_none()) {
             body.push_str("kernel {\n");
             self.block(task, 1, &tasks, &mut body);
             body.push_str("}\n\n");
@@ -142,7 +188,7 @@ impl Writer<'_> {
         let _ = write!(
             text,
             " *)\n\n{{\n{}}}\n\n",
-            declarations(bound, &self.landed, &pipes)
+            declarations(bound, layout, &self.landed, &pipes)
         );
         text.push_str(&body);
         let _ = writeln!(text, "{condition}");
@@ -150,7 +196,9 @@ impl Writer<'_> {
     }
 
     fn block(&mut self, task: usize, depth: usize, tasks: &[usize], out: &mut String) {
-        let (mut registers, mut handles) = (0, 0);
+        let mut registers = 0;
+        // The handles that the thread has made, by the menu's holders.
+        let mut handles: Vec<HoldId> = Vec::new();
         let calls: Vec<Called> = self
             .calls
             .iter()
@@ -158,14 +206,16 @@ impl Writer<'_> {
             .copied()
             .collect();
         for call in calls {
-            let stmt = &self.p.tasks[task].stmts[call.entry];
+            let stmt = &self.cast.tasks[task].stmts[call.entry];
             let indent = "    ".repeat(depth);
             let number = call.value.unwrap_or(0).to_string();
             let text = stmt.text.trim_end_matches(';');
             let text = match stmt.op {
                 Op::Fork { child } => {
-                    let name = Bound::process(child.at());
-                    let first = tasks.iter().find(|&&t| self.p.tasks[t].mm == Some(child));
+                    let name = &self.cast.processes[child.at()];
+                    let first = tasks
+                        .iter()
+                        .find(|&&t| self.cast.tasks[t].mm == Some(child));
                     let _ = write!(out, "{indent}fork({name}) {{");
                     if let Some(&first) = first {
                         out.push('\n');
@@ -175,9 +225,13 @@ impl Writer<'_> {
                     out.push_str("}\n");
                     continue;
                 }
-                Op::Store { .. } | Op::HeldStore { .. } => {
+                Op::Store { .. } => {
                     let place = text.split('=').next().unwrap_or(text).trim();
-                    format!("{} = {number}", handle(place, handles))
+                    format!("{place} = {number}")
+                }
+                Op::HeldStore { holder, .. } => {
+                    let place = text.split('=').next().unwrap_or(text).trim();
+                    format!("{} = {number}", handle(place, &handles, holder))
                 }
                 Op::Remote { store: Some(_), .. } | Op::UffdCopy { .. } => {
                     let place = text.rsplit_once(',').map_or(text, |(place, _)| place);
@@ -190,17 +244,17 @@ impl Writer<'_> {
                     } else {
                         0
                     });
-                    let file = ["f", "g", "h"][(at / 4).min(2)];
+                    let file = FILES[(at / 4).min(FILES.len() - 1)];
                     let (name, rest) = text.split_once('(').unwrap_or((text, ""));
                     let rest = rest.split_once(',').map_or("", |(_, rest)| rest);
                     format!("{name}({file}[{}],{rest}", at % 4)
                 }
-                Op::Hold { .. } => {
-                    handles += 1;
+                Op::Hold { holder, .. } => {
+                    handles.push(holder);
                     let call = text.split_once('=').map_or(text, |(_, call)| call.trim());
-                    format!("h{} = {call}", handles - 1)
+                    format!("h{} = {call}", handles.len() - 1)
                 }
-                Op::Release { .. } => handle(text, handles),
+                Op::Release { holder } => handle(text, &handles, holder),
                 Op::Load { .. } | Op::ReadPipe { .. } | Op::Remote { store: None, .. } => {
                     let from = text.split_once('=').map_or(text, |(_, from)| from.trim());
                     registers += 1;
@@ -213,8 +267,9 @@ impl Writer<'_> {
     }
 }
 
-/// The handle that was made last takes the place of the menu's.
-fn handle(text: &str, made: usize) -> String {
+/// The handle that the thread made of a holder last takes the place of the menu's.
+fn handle(text: &str, made: &[HoldId], holder: HoldId) -> String {
+    let made = made.iter().rposition(|h| *h == holder).unwrap_or(0);
     let Some(at) = text.find('h') else {
         return text.into();
     };
@@ -225,10 +280,5 @@ fn handle(text: &str, made: usize) -> String {
     if digits == 0 {
         return text.into();
     }
-    format!(
-        "{}h{}{}",
-        &text[..at],
-        made.max(1) - 1,
-        &text[at + 1 + digits..]
-    )
+    format!("{}h{}{}", &text[..at], made, &text[at + 1 + digits..])
 }

@@ -111,13 +111,13 @@ pub const MENU: &[Word] = &[
 /// A bound on programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// Processes: 1 to 4. All but the first are forked from it, if fork is allowed.
+    /// Processes: 1 to 4, or 8 in the wide build. All but the first are forked, if fork is allowed.
     pub processes: usize,
     /// Threads of each.
     pub threads: usize,
     /// Kernel activities at once.
     pub kernel: usize,
-    /// Pages: 1 to 4.
+    /// Pages: 1 to 4, or 64 in the wide build.
     pub pages: usize,
     /// Cells of each page: 1 or 2.
     pub cells: usize,
@@ -143,7 +143,7 @@ impl Bound {
 
     /// Has the kernel anything to do?
     pub fn kernel_acts(&self) -> bool {
-        !kernel_menu(self).is_empty()
+        !kernel_menu(self, &Layout::plain(self)).is_empty()
     }
 
     /// Pages, and the empty place that some calls need.
@@ -165,41 +165,90 @@ impl Bound {
 
     /// The names of the processes.
     pub fn process(n: usize) -> &'static str {
-        ["A", "B", "C", "D"][n]
+        ["A", "B", "C", "D", "E", "F", "G", "H"][n]
     }
 
     /// The names of the pages.
-    pub fn page(n: usize) -> &'static str {
-        ["x", "y", "z", "u"][n]
+    pub fn page(n: usize) -> String {
+        match ["x", "y", "z", "u"].get(n) {
+            Some(name) => (*name).into(),
+            None => format!("x{n}"),
+        }
     }
-}
 
-/// The declarations of a test: pages, a file if transfers need it, the pipes that somebody uses.
-pub(super) fn declarations(bound: &Bound, landed: &[u8], pipes: &[&str]) -> String {
-    let mut text = String::new();
-    for page in 0..bound.places() {
-        let hole = page == bound.pages;
+    /// The declaration of a page that was touched and holds values of its own, or of the empty place.
+    fn declaration(&self, page: usize) -> String {
+        let hole = page == self.pages;
         // What ksmd is to merge is equal.
-        let first = if bound.allows("ksm") && page < 2 {
+        let first = if self.allows("ksm") && page < 2 {
             0
         } else {
             page
         };
-        let values: Vec<String> = (0..bound.cells)
-            .map(|cell| (first * bound.cells + cell + 1).to_string())
+        let values: Vec<String> = (0..self.cells)
+            .map(|cell| (first * self.cells + cell + 1).to_string())
             .collect();
-        let _ = write!(text, "    anon {}[{}]", Bound::page(page), bound.cells);
+        let mut text = format!("anon {}[{}]", Bound::page(page), self.cells);
         if !hole {
             let _ = write!(text, " = {{ {} }}", values.join(", "));
         }
-        if let Some(mode) = bound.registered(hole) {
+        if let Some(mode) = self.registered(hole) {
             let _ = write!(text, " uffd({mode})");
         }
-        text.push_str(";\n");
+        text + ";"
+    }
+}
+
+/// How the things of a bound are laid out.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// The declaration of each page, and of the empty place.
+    pub pages: Vec<String>,
+    /// For each process, the one that forks it; for the first, itself.
+    pub parents: Vec<usize>,
+    /// The processes and pages to which direct I/O and long-lived references go, as far as there is room, and accesses of others.
+    pub devices: Vec<(usize, usize)>,
+    /// The pages that ksmd looks at together.
+    pub merged: Vec<(usize, usize)>,
+    /// Swap slots, where not as many as usual.
+    pub slots: Option<u8>,
+}
+
+impl Layout {
+    /// Pages were touched; the first process forks all others; whoever comes first has the devices.
+    pub fn plain(bound: &Bound) -> Layout {
+        let everywhere = |process| (0..bound.pages).map(move |page| (process, page));
+        Layout {
+            pages: (0..bound.places()).map(|n| bound.declaration(n)).collect(),
+            parents: vec![0; bound.processes],
+            devices: (0..bound.processes).flat_map(everywhere).collect(),
+            merged: if bound.pages > 1 {
+                vec![(0, 1)]
+            } else {
+                vec![]
+            },
+            slots: (bound.places() > 2).then_some(4),
+        }
+    }
+}
+
+/// The names of the files: four cells each.
+pub(super) const FILES: [&str; 4] = ["f", "g", "h", "k"];
+
+/// The declarations of a test: pages, a file if transfers need it, the pipes that somebody uses.
+pub(super) fn declarations(
+    bound: &Bound,
+    layout: &Layout,
+    landed: &[u8],
+    pipes: &[&str],
+) -> String {
+    let mut text = String::new();
+    for page in &layout.pages {
+        let _ = writeln!(text, "    {page}");
     }
     for (n, values) in landed.chunks(4).enumerate() {
         let values: Vec<String> = values.iter().map(u8::to_string).collect();
-        let name = ["f", "g", "h"][n.min(2)];
+        let name = FILES[n.min(FILES.len() - 1)];
         let _ = writeln!(
             text,
             "    file {name} on {} = {{ {} }};",
@@ -210,10 +259,9 @@ pub(super) fn declarations(bound: &Bound, landed: &[u8], pipes: &[&str]) -> Stri
     for pipe in pipes {
         let _ = writeln!(text, "    pipe {pipe};");
     }
-    let slots = if bound.places() > 2 && bound.swap != "none" {
-        " slots 4"
-    } else {
-        ""
+    let slots = match layout.slots {
+        Some(slots) if bound.swap != "none" => format!(" slots {slots}"),
+        _ => String::new(),
     };
     let _ = writeln!(text, "    swap {}{slots};", bound.swap);
     text
@@ -227,28 +275,22 @@ struct Room {
 }
 
 /// The test that holds the menu.
-pub fn menu_text(bound: &Bound) -> String {
+pub fn menu_text(bound: &Bound, layout: &Layout) -> String {
     let mut room = Room::default();
     let menus: Vec<Vec<String>> = (0..bound.processes)
-        .map(|process| thread_menu(bound, process, &mut room))
+        .map(|process| thread_menu(bound, layout, process, &mut room))
         .collect();
-    let kernel = kernel_menu(bound);
+    let kernel = kernel_menu(bound, layout);
+    let landed = [0; cowherd_mm::MAX_IOS];
     let pipes: &[&str] = match (bound.allows("vmsplice"), bound.allows("tee")) {
         (true, true) => &["p", "q"],
         (true, false) => &["p"],
         (false, _) => &[],
     };
-    let mut text = format!("MM menu\n{{\n{}}}\n", declarations(bound, &[0; 4], pipes));
-    let mut first = menus[0].join("\n    ");
-    for (n, menu) in menus.iter().enumerate().skip(1) {
-        let child = Bound::process(n);
-        let _ = write!(
-            first,
-            "\n    fork({child}) {{\n        {}\n    }}",
-            menu.join("\n        ")
-        );
-    }
-    let _ = writeln!(text, "P0 in A {{\n    {first}\n}}");
+    let declared = declarations(bound, layout, &landed, pipes);
+    let mut text = format!("MM menu\n{{\n{declared}}}\n");
+    let first = with_children(layout, &menus, 0);
+    let _ = writeln!(text, "P0 in A {{\n{first}}}");
     if !kernel.is_empty() {
         let _ = writeln!(text, "kernel {{\n    {}\n}}", kernel.join("\n    "));
     }
@@ -272,11 +314,28 @@ const ADVICE: &[(&str, &str)] = &[
     ("unmergeable", "MADV_UNMERGEABLE"),
 ];
 
-fn thread_menu(bound: &Bound, process: usize, room: &mut Room) -> Vec<String> {
+/// The menu of a process, and the forks of its children, each with the child's. Nothing stands behind an exit.
+fn with_children(layout: &Layout, menus: &[Vec<String>], process: usize) -> String {
+    let mut text = String::new();
+    let (exits, calls): (Vec<_>, Vec<_>) = menus[process].iter().partition(|call| *call == EXIT);
+    calls.iter().for_each(|call| text += &format!("{call}\n"));
+    for child in (1..menus.len()).filter(|&child| layout.parents[child] == process) {
+        let name = Bound::process(child);
+        let theirs = with_children(layout, menus, child);
+        text += &format!("fork({name}) {{\n{theirs}}}\n");
+    }
+    exits.iter().for_each(|call| text += &format!("{call}\n"));
+    text
+}
+
+const EXIT: &str = "exit();";
+
+fn thread_menu(bound: &Bound, layout: &Layout, process: usize, room: &mut Room) -> Vec<String> {
     let mut menu = Vec::new();
     let mut handles = 0;
     for n in 0..bound.places() {
         let page = Bound::page(n);
+        let device = layout.devices.contains(&(process, n));
         let mut add = |word: &str, text: String| {
             if bound.allows(word) {
                 menu.push(text);
@@ -308,7 +367,12 @@ fn thread_menu(bound: &Bound, process: usize, room: &mut Room) -> Vec<String> {
             format!("mprotect({page}, PROT_READ, PROT_WRITE);"),
         );
         add("mem_write", format!("mem_write({page}[0], 0);"));
-        for child in (process + 1..bound.processes).map(Bound::process) {
+        let others = if device {
+            process + 1..bound.processes
+        } else {
+            0..0
+        };
+        for child in others.map(Bound::process) {
             add("mem_of", format!("mem_write({child}:{page}[0], 0);"));
             add("mem_of", format!("r0 = mem_read({child}:{page}[0]);"));
             add("vm_of", format!("process_vm_writev({child}:{page}[0], 0);"));
@@ -329,11 +393,9 @@ fn thread_menu(bound: &Bound, process: usize, room: &mut Room) -> Vec<String> {
         }
         add("vmsplice", format!("vmsplice(p, {page});"));
         for call in ["pread", "pwrite"] {
-            if bound.allows(call) && room.transfers < cowherd_mm::MAX_IOS {
-                menu.push(format!(
-                    "{call}(f[{}], {page}[0], O_DIRECT);",
-                    room.transfers
-                ));
+            if bound.allows(call) && device && room.transfers < cowherd_mm::MAX_IOS {
+                let (file, cell) = (FILES[room.transfers / 4], room.transfers % 4);
+                menu.push(format!("{call}({file}[{cell}], {page}[0], O_DIRECT);"));
                 room.transfers += 1;
             }
         }
@@ -342,7 +404,7 @@ fn thread_menu(bound: &Bound, process: usize, room: &mut Room) -> Vec<String> {
             ("pin-ro", format!("pin({page}, FOLL_LONGTERM);")),
             ("get", format!("get({page}, FOLL_WRITE);")),
         ] {
-            if bound.allows(word) && room.holders < cowherd_mm::MAX_HOLDS {
+            if bound.allows(word) && device && room.holders < cowherd_mm::MAX_HOLDS {
                 menu.push(format!("h{handles} = {text}"));
                 if word != "pin-ro" {
                     menu.push(format!("h{handles}[0] = 0;"));
@@ -364,12 +426,12 @@ fn thread_menu(bound: &Bound, process: usize, room: &mut Room) -> Vec<String> {
         }
     }
     if bound.allows("exit") && process > 0 {
-        menu.push("exit();".into());
+        menu.push(EXIT.into());
     }
     menu
 }
 
-fn kernel_menu(bound: &Bound) -> Vec<String> {
+fn kernel_menu(bound: &Bound, layout: &Layout) -> Vec<String> {
     let mut menu = Vec::new();
     let mut add = |word: &str, text: String| {
         if bound.allows(word) {
@@ -384,8 +446,9 @@ fn kernel_menu(bound: &Bound) -> Vec<String> {
         }
         add("clear_refs", format!("clear_refs({process});"));
     }
-    if bound.pages > 1 {
-        add("ksm", "ksm(x, y);".into());
+    for &(one, other) in &layout.merged {
+        let (one, other) = (Bound::page(one), Bound::page(other));
+        add("ksm", format!("ksm({one}, {other});"));
     }
     add("swapoff", "swapoff();".into());
     menu

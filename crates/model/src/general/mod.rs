@@ -8,36 +8,58 @@
 //! A store writes, and a transfer lands, a value that nobody has yet: what is lost or leaks then shows. Values that nobody can see
 //! any more are used again, so that the sixteen that there are go a long way, and states differ less in mere names.
 
+#[cfg(not(feature = "wide"))]
 mod classify;
 mod crew;
+#[cfg(not(feature = "wide"))]
 mod difference;
 mod emit;
 mod menu;
+#[cfg(not(feature = "wide"))]
 mod minimal;
 mod pick;
+#[cfg(not(feature = "wide"))]
 mod programs;
+#[cfg(not(feature = "wide"))]
 mod same;
+#[cfg(feature = "wide")]
 mod simulate;
+#[cfg(not(feature = "wide"))]
 pub(crate) mod values;
+#[cfg(not(feature = "wide"))]
 mod verify;
 
+#[cfg(not(feature = "wide"))]
 pub use classify::{Class, classify};
 pub use crew::Crew;
+#[cfg(not(feature = "wide"))]
 pub use difference::{Compared, Difference, Differs, differences, looked_at};
-pub use emit::{Called, calls_of, write_test};
-pub use menu::{Bound, MENU, Word, menu_text};
+#[cfg(not(feature = "wide"))]
+pub use emit::calls_of;
+pub use emit::{Called, write_test};
+pub use menu::{Bound, Layout, MENU, Word, menu_text};
+#[cfg(not(feature = "wide"))]
 pub use minimal::{Minimal, minimal};
+#[cfg(not(feature = "wide"))]
 pub use programs::{canonical, contains, name, programs};
+#[cfg(not(feature = "wide"))]
 pub use same::same_program;
-pub use simulate::{Simulated, simulate};
-pub use verify::{Searched, general, search, verify};
+#[cfg(feature = "wide")]
+pub use simulate::{Broken, MAX_TASKS, Simulated, simulate};
+#[cfg(not(feature = "wide"))]
+pub use verify::{Searched, search, verify};
 
-use cowherd_mm::{MAX_MMS, MmId};
+use cowherd_explore::Reductions;
+use cowherd_mm::machine::Dir;
+use cowherd_mm::{Cells, FileId, IoId, MAX_MMS, MmId};
 
+use crate::kernels::Profile;
+use crate::lower::{Refused, lower_menu};
+use crate::program::Program;
 use crate::spec::Values;
 
-/// Entries of a menu at most.
-pub const MAX_MENU: usize = 62;
+/// Entries of a menu at most. What walks at random does not keep them in one word.
+pub const MAX_MENU: usize = if cfg!(feature = "wide") { 4096 } else { 62 };
 
 /// Which calls may begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,4 +147,44 @@ pub struct General {
     pub stores: [Values; MAX_MMS],
     /// For each process, the values that may land in it.
     pub lands: [Values; MAX_MMS],
+    /// The transfers that the menu has: each with its direction, and the cells of memory that go with those of a file.
+    pub transfers: Vec<(IoId, Dir, FileId, Cells)>,
+}
+
+/// Lowers the general program of a bound, with these calls.
+///
+/// # Panics
+///
+/// If the menu is no test: a bug.
+pub fn general(
+    bound: &Bound,
+    calls: Calls,
+    profile: &Profile,
+    reductions: Reductions,
+) -> Result<Program, Refused> {
+    general_as(bound, &Layout::plain(bound), calls, profile, reductions)
+}
+
+/// As [`general`], laid out in another way.
+pub(crate) fn general_as(
+    bound: &Bound,
+    layout: &Layout,
+    calls: Calls,
+    profile: &Profile,
+    reductions: Reductions,
+) -> Result<Program, Refused> {
+    let text = menu_text(bound, layout);
+    let analysis = cowherd_litmus::analyse("menu", &text);
+    let test = analysis
+        .test
+        .unwrap_or_else(|| panic!("the menu is a test: {:?}\n{text}", analysis.diagnostics));
+    let crew = Crew {
+        threads: bound.threads,
+        kernel: bound.kernel,
+        calls,
+        counts: bound.counts,
+        grain: bound.grain,
+        renames: reductions.values,
+    };
+    lower_menu(&test, profile, reductions.symmetry, &crew)
 }

@@ -9,7 +9,7 @@ use cowherd_mm::*;
 
 use super::{Grain, Slot};
 use crate::calls::First;
-use crate::program::{Op, Program};
+use crate::program::{Op, Program, Stmt, StmtNo};
 use crate::spec::{PROMISES, Values, value};
 use crate::state::{State, Val};
 
@@ -30,6 +30,17 @@ impl Program {
             && !self
                 .others(state, task)
                 .any(|op| op == Op::Fork { child: mm })
+            && !self.exits(state, mm)
+    }
+
+    /// Is the last thread of a process ending it? All others have ended.
+    fn exits(&self, state: &State, mm: MmId) -> bool {
+        (0..self.tasks.len()).any(|t| {
+            let exits = |stmt: &Stmt| stmt.op == Op::Exit;
+            self.tasks[t].mm == Some(mm)
+                && state.m.tasks[t].busy()
+                && self.stmt(state, t).is_some_and(exits)
+        })
     }
 
     /// What all others are busy with.
@@ -90,7 +101,8 @@ impl Program {
         (0..self.tasks[task].stmts.len()).filter(move |&entry| self.may_start(state, task, entry))
     }
 
-    fn may_start(&self, state: &State, task: usize, entry: usize) -> bool {
+    /// May a resting task begin this entry?
+    pub(crate) fn may_start(&self, state: &State, task: usize, entry: usize) -> bool {
         if self.left_after(state, task, entry).is_none() {
             return false;
         }
@@ -103,7 +115,7 @@ impl Program {
         };
         let possible = match op {
             Op::Fork { child } => {
-                !state.ideal.knows(child)
+                (!state.ideal.knows(child) || self.is_gone(state, child))
                     && !self.others(state, task).any(|op| op == Op::Fork { child })
             }
             Op::Transfer { io, .. } => state.m.ios[io.at()].state == IoState::Idle,
@@ -121,11 +133,7 @@ impl Program {
             }
             _ => true,
         };
-        if !possible
-            || self
-                .class(task, &op)
-                .is_some_and(|class| fresh(state, class).is_none())
-        {
+        if !possible || self.lacks_value(state, task, &op) {
             return false;
         }
         let v = View {
@@ -149,6 +157,34 @@ impl Program {
         }
     }
 
+    /// Was this process there, and is nothing left of it? Whoever walks may fork it again.
+    fn is_gone(&self, state: &State, mm: MmId) -> bool {
+        let m = &state.m;
+        let busy = |t: usize| {
+            let names = |stmt: &Stmt| stmt.op.names().any(|named| named == mm);
+            let tlb = self.tasks[t].mm == Some(mm) && m.tlbs[t].iter().any(Option::is_some);
+            tlb || m.tasks[t].busy()
+                && (self.tasks[t].mm == Some(mm) || self.stmt(state, t).is_some_and(names))
+        };
+        let mut ios = m.ios.iter();
+        let mut bufs = m.pipes.iter().flatten().flatten();
+        cfg!(feature = "wide")
+            && !m.mms[mm.at()].alive
+            && !(0..self.tasks.len()).any(busy)
+            && !ios.any(|io| io.state != IoState::Idle && io.mm == mm)
+            && !bufs.any(|buf| buf.mm == mm)
+            && !self.spec.refers(&state.ideal, mm)
+    }
+
+    /// Is there no value that an operation could write?
+    fn lacks_value(&self, state: &State, task: usize, op: &Op) -> bool {
+        // Whoever walks is content with one that the page does not hold.
+        !cfg!(feature = "wide")
+            && self
+                .class(task, op)
+                .is_some_and(|class| fresh(state, class).is_none())
+    }
+
     /// The calls that are left once this one has begun; none if it may not.
     fn left_after(&self, state: &State, task: usize, entry: usize) -> Option<u16> {
         let mm = self.tasks[task].mm;
@@ -157,7 +193,7 @@ impl Program {
     }
 
     /// The values from which an operation takes one that is new.
-    fn class(&self, task: usize, op: &Op) -> Option<Values> {
+    pub(crate) fn class(&self, task: usize, op: &Op) -> Option<Values> {
         let general = self.general.as_ref()?;
         let mine = self.tasks[task].mm.unwrap_or(MmId(0));
         match *op {
@@ -200,13 +236,23 @@ impl Program {
         let Some(entry) = nth(entries, choice.choose(entries.count_ones().max(1))) else {
             return;
         };
+        let new = self.would_write(state, task, entry);
+        self.start(state, task, entry, new);
+    }
+
+    /// A resting task begins an entry, with the value that it writes.
+    pub(crate) fn start(&self, state: &mut State, task: usize, entry: usize, new: Option<u8>) {
         let Some(left) = self.left_after(state, task, entry) else {
             return;
         };
-        let wrote = self.would_write(state, task, entry);
-        state.pc[task] = entry as u8;
+        state.pc[task] = entry as StmtNo;
         state.calls = left;
-        let Some(new) = wrote else { return };
+        if let Op::Fork { child } = self.tasks[task].stmts[entry].op
+            && cfg!(feature = "wide")
+        {
+            self.bear(state, child);
+        }
+        let Some(new) = new else { return };
         match self.tasks[task].stmts[entry].op {
             Op::Transfer {
                 io, cells, file, ..
@@ -222,6 +268,14 @@ impl Program {
         }
     }
 
+    /// A process is about to be forked, perhaps again: nothing is left of one of its name.
+    fn bear(&self, state: &mut State, child: MmId) {
+        state.m.mms[child.at()] = machine::Mm::absent(child);
+        for task in (0..self.tasks.len()).filter(|&t| self.tasks[t].mm == Some(child)) {
+            state.killed &= !(1 << task);
+        }
+    }
+
     /// The entry that a choice names.
     pub fn picked(&self, state: &State, task: usize, choice: u32) -> Option<usize> {
         let entries: u64 = self
@@ -233,7 +287,7 @@ impl Program {
 
     /// A call is over.
     pub(crate) fn rest(&self, state: &mut State, task: usize) {
-        state.pc[task] = self.tasks[task].stmts.len() as u8;
+        state.pc[task] = self.tasks[task].stmts.len() as StmtNo;
         state.regs[task] = Val::Unset;
     }
 
@@ -261,26 +315,10 @@ impl Program {
     /// Forgets what nobody can see any more (what files held for transfers that are over, and what they took from memory), and
     /// broken promises that do not count.
     pub(crate) fn forget(&self, state: &mut State) {
-        if let Some(general) = &self.general {
-            state.alarms &= general.counts;
-        }
-        for stmt in self.tasks.iter().flat_map(|task| &task.stmts) {
-            if let Op::Transfer {
-                io,
-                cells,
-                file,
-                dir,
-                ..
-            }
-            | Op::Fixed {
-                io,
-                cells,
-                file,
-                dir,
-                ..
-            } = stmt.op
-                && (dir == Dir::ToDevice || state.m.ios[io.at()].state == IoState::Idle)
-            {
+        let Some(general) = &self.general else { return };
+        state.alarms &= general.counts;
+        for &(io, dir, file, cells) in &general.transfers {
+            if dir == Dir::ToDevice || state.m.ios[io.at()].state == IoState::Idle {
                 for cell in cells.iter() {
                     state.files[file.at()][self.file_cell(io, cell).at()] = 0;
                 }

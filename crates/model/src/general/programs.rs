@@ -111,7 +111,9 @@ fn key(p: &Program, stmt: &Stmt, cells: &[usize], pages: &[usize]) -> String {
         let handle = || p.names.handles.iter().flatten().any(|n| n == name);
         let page = at(&p.names.pages);
         if page.is_some() || handle() {
-            key.push_str(page.map_or("h", |n| Bound::page(pages.get(n).copied().unwrap_or(n))));
+            key.push_str(&page.map_or("h".into(), |n| {
+                Bound::page(pages.get(n).copied().unwrap_or(n))
+            }));
             if let Some(cell) = digit.map(|d| d as usize) {
                 key.push_str(&format!("[{}]", cells.get(cell).copied().unwrap_or(cell)));
                 rest = &behind[behind.find(']').map_or(0, |end| end + 1)..];

@@ -1,10 +1,10 @@
 //! Does any program within a bound break the specification? One search for each number of calls; and if so, the shortest that does.
 
-use cowherd_explore::{Ended, Options, Reductions, Report, explore};
+use cowherd_explore::{Ended, Options, Report, explore};
 
-use super::{Bound, Called, Calls, Crew, calls_of, menu_text};
+use super::{Bound, Called, Calls, calls_of, general};
 use crate::kernels::Profile;
-use crate::lower::{Refused, lower_menu};
+use crate::lower::Refused;
 use crate::program::Program;
 
 /// One search.
@@ -22,33 +22,6 @@ impl Searched {
     pub fn clean(&self) -> bool {
         self.broken.is_none() && self.report.ended == Ended::Complete
     }
-}
-
-/// Lowers the general program of a bound, with these calls.
-///
-/// # Panics
-///
-/// If the menu is no test: a bug.
-pub fn general(
-    bound: &Bound,
-    calls: Calls,
-    profile: &Profile,
-    reductions: Reductions,
-) -> Result<Program, Refused> {
-    let text = menu_text(bound);
-    let analysis = cowherd_litmus::analyse("menu", &text);
-    let test = analysis
-        .test
-        .unwrap_or_else(|| panic!("the menu is a test: {:?}\n{text}", analysis.diagnostics));
-    let crew = Crew {
-        threads: bound.threads,
-        kernel: bound.kernel,
-        calls,
-        counts: bound.counts,
-        grain: bound.grain,
-        renames: reductions.values,
-    };
-    lower_menu(&test, profile, reductions.symmetry, &crew)
 }
 
 /// Searches programs with these calls until a promise is broken.

@@ -66,7 +66,7 @@ struct Builder<'a> {
     test: &'a Test,
     p: &'a Program,
     state: State,
-    next_frame: u8,
+    next_frame: FrameNo,
     next_slot: u8,
     /// The page-cache page of each file.
     files: Vec<Option<Pfn>>,

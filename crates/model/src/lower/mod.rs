@@ -167,7 +167,12 @@ fn lower_for(
     let births = l.births()?;
     let mut program = Program {
         cfg: config(test, profile, sizes, &tasks),
-        twins: twins(&tasks, crew.is_some()),
+        // What no search shall merge may be as it is.
+        twins: if symmetry {
+            twins(&tasks, crew.is_some())
+        } else {
+            Vec::new()
+        },
         tasks,
         initial: Vec::new(),
         regs: l.regs,

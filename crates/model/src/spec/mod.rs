@@ -35,6 +35,7 @@ mod device;
 mod events;
 mod footprint;
 mod ideal;
+#[cfg(not(feature = "wide"))]
 mod names;
 mod page;
 mod program;
@@ -47,7 +48,7 @@ pub use ideal::Ideal;
 pub use page::Traps;
 pub use promises::{By, ByPage, HoldUse, IoUse, Promise, Spec, Values, value};
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "wide")))]
 mod tests;
 
 /// Where the kernel's own invariants begin in [`crate::state::State::alarms`]: bit `INVARIANT_SHIFT + n` stands for the

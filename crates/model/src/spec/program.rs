@@ -166,7 +166,7 @@ impl Spec {
         if state.ideal.watched() {
             state.origin.changed.add(Part::IDEAL);
             let read = read_by_reference(state, p);
-            self.forget(&mut state.ideal, |mm, va| read & address(mm, va) != 0);
+            self.forget(&mut state.ideal, |mm, va| read.has(mm, va));
         }
         let State {
             m,
@@ -245,22 +245,45 @@ fn in_transit(m: &Machine, mm: MmId, va: Va) -> bool {
 }
 
 /// The addresses that are read by reference: from a pipe, or by a call under way.
-fn read_by_reference(state: &State, p: &Program) -> u32 {
-    let piped = state.m.pipes.iter().flatten().flatten();
-    let piped = piped.fold(0, |read, buf| read | address(buf.mm, buf.va));
-    let busy = (0..p.tasks.len()).filter(|&t| state.m.tasks[t].busy());
-    busy.fold(piped, |read, t| {
+fn read_by_reference(state: &State, p: &Program) -> Addresses {
+    let mut read = Addresses([0; WORDS]);
+    for buf in state.m.pipes.iter().flatten().flatten() {
+        read.add(buf.mm, buf.va);
+    }
+    for t in (0..p.tasks.len()).filter(|&t| state.m.tasks[t].busy()) {
         match p.stmt(state, t).map(|stmt| &stmt.op) {
-            Some(&Op::Vmsplice { va, .. }) => read | p.tasks[t].mm.map_or(0, |mm| address(mm, va)),
-            Some(&Op::Remote { mm, va, .. }) => read | address(mm, va),
-            _ => read,
+            Some(&Op::Vmsplice { va, .. }) => {
+                if let Some(mm) = p.tasks[t].mm {
+                    read.add(mm, va);
+                }
+            }
+            Some(&Op::Remote { mm, va, .. }) => read.add(mm, va),
+            _ => {}
         }
-    })
+    }
+    read
 }
 
+const WORDS: usize = (MAX_MMS * MAX_PAGES).div_ceil(32);
+
 /// One bit for each address of each process.
-fn address(mm: MmId, va: Va) -> u32 {
-    1 << (mm.at() * MAX_PAGES + va.at())
+struct Addresses([u32; WORDS]);
+
+impl Addresses {
+    fn place(mm: MmId, va: Va) -> (usize, usize) {
+        let n = mm.at() * MAX_PAGES + va.at();
+        if WORDS == 1 { (0, n) } else { (n / 32, n % 32) }
+    }
+
+    fn add(&mut self, mm: MmId, va: Va) {
+        let (word, bit) = Addresses::place(mm, va);
+        self.0[word] |= 1 << bit;
+    }
+
+    fn has(&self, mm: MmId, va: Va) -> bool {
+        let (word, bit) = Addresses::place(mm, va);
+        self.0[word] >> bit & 1 == 1
+    }
 }
 
 /// Who does direct I/O on `file` decides what holds the page.
