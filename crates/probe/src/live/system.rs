@@ -71,9 +71,13 @@ pub fn swapoff() -> io::Result<()> {
 }
 
 fn zram() -> io::Result<PathBuf> {
+    // To read hot_add makes the device, which gets the lowest number that is free (zram_add: idr_alloc). Who is killed before the number is read leaves it.
+    undo::push(Undo::NewZram(
+        (0..).find(|n| !undo::zram_exists(*n)).unwrap_or(0),
+    ));
     let number = fs::read_to_string("/sys/class/zram-control/hot_add")?;
     let number: u32 = number.trim().parse().map_err(io::Error::other)?;
-    undo::push(Undo::Zram(number));
+    undo::replace_last(Undo::Zram(number));
     fs::write(
         format!("/sys/block/zram{number}/disksize"),
         BYTES.to_string(),

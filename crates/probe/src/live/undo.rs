@@ -18,6 +18,8 @@ pub enum Undo {
     Swapoff(PathBuf),
     /// Removes a zram device.
     Zram(u32),
+    /// Removes the zram device of this number unless it has a size: one that is being made, of which the number that it gets is not known yet.
+    NewZram(u32),
     /// Detaches a loop device.
     Loop(PathBuf),
     /// Removes a file.
@@ -39,7 +41,11 @@ pub enum Which {
 
 const ROOM: usize = 64 * 1024;
 
-/// The list: a length, and lines of JSON.
+/// Which half of the list holds: the top bit of its first word.
+const SECOND: u32 = 1 << 31;
+
+/// The list, twice: a word with the length of the one that holds, and lines of JSON. A change writes the other one and then the word, so that whoever is
+/// killed amid it leaves the old list or the new.
 struct List {
     at: *mut u8,
 }
@@ -72,15 +78,23 @@ pub fn share() -> io::Result<()> {
 }
 
 impl List {
-    fn length(&self) -> &AtomicU32 {
-        // SAFETY: the mapping is aligned and begins with the length.
+    const HALF: usize = ROOM / 2 - 4;
+
+    fn word(&self) -> &AtomicU32 {
+        // SAFETY: the mapping is aligned and begins with the word.
         unsafe { AtomicU32::from_ptr(self.at.cast()) }
     }
 
+    fn half(&self, second: bool) -> *mut u8 {
+        // SAFETY: both halves are within the mapping.
+        unsafe { self.at.add(4 + usize::from(second) * Self::HALF) }
+    }
+
     fn read(&self) -> Vec<Undo> {
-        let length = (self.length().load(Ordering::SeqCst) as usize).min(ROOM - 4);
-        // SAFETY: so many bytes were written behind the length.
-        let bytes = unsafe { std::slice::from_raw_parts(self.at.add(4), length) };
+        let word = self.word().load(Ordering::SeqCst);
+        let length = ((word & !SECOND) as usize).min(Self::HALF);
+        // SAFETY: so many bytes were written before the word.
+        let bytes = unsafe { std::slice::from_raw_parts(self.half(word & SECOND != 0), length) };
         let text = String::from_utf8_lossy(bytes);
         text.lines()
             .filter_map(|line| serde_json::from_str(line).ok())
@@ -93,10 +107,14 @@ impl List {
             text.push_str(&serde_json::to_string(undo).unwrap_or_default());
             text.push('\n');
         }
-        let bytes = &text.as_bytes()[..text.len().min(ROOM - 4)];
-        // SAFETY: there is room for so many bytes; whoever reads sees the old or the new length.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at.add(4), bytes.len()) };
-        self.length().store(bytes.len() as u32, Ordering::SeqCst);
+        let bytes = &text.as_bytes()[..text.len().min(Self::HALF)];
+        let other = !self.word().load(Ordering::SeqCst) & SECOND;
+        // SAFETY: there is room for so many bytes, in the half that does not hold.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.half(other != 0), bytes.len());
+        }
+        self.word()
+            .store(other | bytes.len() as u32, Ordering::SeqCst);
     }
 }
 
@@ -109,7 +127,17 @@ pub fn push(undo: Undo) {
     }
 }
 
-/// The same, unless the place is noted already: the first note is what it was.
+/// Notes another change in the place of the last that was noted.
+pub fn replace_last(undo: Undo) {
+    if let Some(list) = LIST.get() {
+        let mut all = list.read();
+        all.pop();
+        all.push(undo);
+        list.write(&all);
+    }
+}
+
+/// The same as [`push`], unless the place is noted already: the first note is what it was.
 pub fn push_once(undo: Undo) {
     let known = |other: &Undo| match (other, &undo) {
         (Undo::Write(a, _), Undo::Write(b, _)) => a == b,
@@ -143,11 +171,16 @@ pub fn all(which: Which) {
 fn put_back(undo: &Undo) -> io::Result<()> {
     match undo {
         Undo::Swapoff(path) => swapped_off(path),
-        Undo::Zram(number) => {
-            if !Path::new(&format!("/sys/block/zram{number}")).exists() {
-                return Ok(());
+        Undo::Zram(number) => match zram_exists(*number) {
+            true => remove_zram(*number),
+            false => Ok(()),
+        },
+        Undo::NewZram(number) => {
+            let size = fs::read_to_string(format!("/sys/block/zram{number}/disksize"));
+            match size.is_ok_and(|size| size.trim() == "0") {
+                true => remove_zram(*number),
+                false => Ok(()),
             }
-            retry(|| fs::write("/sys/class/zram-control/hot_remove", number.to_string()))
         }
         Undo::Loop(path) => {
             const LOOP_CLR_FD: u64 = 0x4c01;
@@ -166,6 +199,15 @@ fn put_back(undo: &Undo) -> io::Result<()> {
         Undo::Folder(path) => unless(libc::ENOENT, fs::remove_dir_all(path)),
         Undo::Write(path, text) => fs::write(path, text),
     }
+}
+
+/// Is there a zram device of this number?
+pub fn zram_exists(number: u32) -> bool {
+    Path::new(&format!("/sys/block/zram{number}")).exists()
+}
+
+fn remove_zram(number: u32) -> io::Result<()> {
+    retry(|| fs::write("/sys/class/zram-control/hot_remove", number.to_string()))
 }
 
 /// The area is off in the end, whatever one call says: a swapoff of somebody who is being killed may still be under way, for as long as which
