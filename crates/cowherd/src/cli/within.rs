@@ -90,7 +90,10 @@ pub struct Diff {
     /// Compare all neighbouring releases, and the newest with itself less each of its features.
     #[arg(long, conflicts_with_all = ["left", "right"])]
     pub table: bool,
-    /// Compare the newest kernel with itself less each of these features, and nothing else.
+    /// Compare all neighbouring releases, and of features those of --features only.
+    #[arg(long, requires = "table")]
+    pub releases: bool,
+    /// Compare the newest kernel with itself less each of these features; and no releases, unless --releases says so.
     #[arg(
         long,
         value_name = "FEATURE",

@@ -19,7 +19,8 @@ use crate::terminal;
 const SYNTHESISED: &str = "synthesised";
 
 impl Comparing<'_> {
-    /// Neighbouring releases, and the newest without each of its features; without those that need it, too. Or without some only.
+    /// Neighbouring releases, and the newest without each of its features; without those that need it, too. Or only some
+    /// of these.
     pub(super) fn table(&self) -> Result<Exit, Failure> {
         let kernels = Kernels::shipped();
         let matrix = kernels.matrix();
@@ -32,14 +33,16 @@ impl Comparing<'_> {
             bounds::told(&self.bound)
         ))?;
         let only = &self.args.features;
-        for pair in matrix.windows(2).filter(|_| only.is_empty()) {
+        let everything = only.is_empty() && !self.args.releases;
+        let releases = everything || self.args.releases;
+        for pair in matrix.windows(2).filter(|_| releases) {
             self.lines(&pair[0], &pair[1..], &known)?;
             if terminal::stopped() {
                 return Ok(Exit::Undetermined);
             }
         }
         let mut names: Vec<String> = only.clone();
-        if only.is_empty() {
+        if everything {
             names.extend(newest.features.iter().map(|f| f.name().to_string()));
         }
         let mut rights: Vec<Profile> = Vec::new();

@@ -5,6 +5,7 @@ mod checkpoint;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod corpus;
+mod diff;
 mod exit_codes;
 mod explain;
 mod formats;
