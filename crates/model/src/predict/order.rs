@@ -78,7 +78,10 @@ fn ready(places: &[Place], taken: &[usize]) -> Vec<usize> {
     (0..places.len()).filter(free).collect()
 }
 
+/// An order at random. Where everybody goes on with the same probability, who has little to do comes early; so each goes on with one that
+/// grows with what is behind it. Of actors that do not wait for each other, every order is then as likely as every other.
 fn sample(places: &[Place], random: &mut u64) -> Vec<Turn> {
+    let weights: Vec<u32> = (0..places.len()).map(|n| behind(places, n)).collect();
     let mut taken = Vec::new();
     while taken.len() < places.len() {
         let ready = ready(places, &taken);
@@ -87,9 +90,26 @@ fn sample(places: &[Place], random: &mut u64) -> Vec<Turn> {
         *random ^= *random >> 7;
         *random ^= *random << 17;
         let mut choice = Choice::number((*random >> 33) as u32);
-        taken.push(ready[choice.choose(ready.len() as u32) as usize]);
+        let mut drawn = choice.choose(ready.iter().map(|n| weights[*n]).sum());
+        let next = ready.into_iter().find(|n| {
+            let here = drawn < weights[*n];
+            drawn = drawn.saturating_sub(weights[*n]);
+            here
+        });
+        taken.extend(next);
     }
     taken.iter().map(|&n| places[n].turn).collect()
+}
+
+/// This place, and those that come after it in every order.
+fn behind(places: &[Place], n: usize) -> u32 {
+    let mut after = vec![n];
+    while let Some(next) = (0..places.len()).find(|m| {
+        !after.contains(m) && places[*m].after.iter().any(|before| after.contains(before))
+    }) {
+        after.push(next);
+    }
+    after.len() as u32
 }
 
 fn places(predictor: &Predictor) -> Vec<Place> {
