@@ -71,5 +71,6 @@ pub const ATOMS: &[(&str, &str)] = &[
     ("hazard", "hazard(H1)"),
 ];
 
-/// The hazards that are documented: H1 to this.
-pub const HAZARDS: u8 = 8;
+/// The documented hazards that a test can meet. Of the others, H3 is of hugetlb pages, and H5 (so many references that they look like a pin) costs
+/// copies and loses nothing.
+pub const HAZARDS: [u8; 5] = [1, 2, 4, 6, 7];

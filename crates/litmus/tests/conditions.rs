@@ -253,6 +253,8 @@ fn an_atom_that_does_not_fit_is_refused_once() {
         ("refused(foo)", UnknownCall),
         ("violates(lost)", UnknownWord),
         ("violates(A:x)", Arguments),
+        ("hazard(H3)", UnknownWord),
+        ("hazard(H5)", UnknownWord),
         ("hazard(H9)", UnknownWord),
         ("hazard(H0)", UnknownWord),
         ("x=1 y=1", Expected),

@@ -77,8 +77,6 @@ packed! {
         pub cache: Option<Pfn>,
         /// Sectors that the device has still to sample of the write in flight.
         pub writing: Cells,
-        /// Did a sampled sector differ between submission and completion? Kept only where stable writes matter.
-        pub torn: bool,
     }
 
     /// A translation in one CPU's TLB.
@@ -323,7 +321,6 @@ impl SwapSlot {
         claimed: false,
         cache: None,
         writing: Cells::NONE,
-        torn: false,
     };
 }
 

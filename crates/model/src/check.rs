@@ -91,7 +91,7 @@ pub enum Verdict {
     Sometimes,
     /// In all.
     Always,
-    /// The search was cut short. What was seen so far stands; what was not is open.
+    /// The search was cut short: what was seen so far stands, what was not is open. Or no execution comes to an end.
     Unknown,
 }
 
@@ -194,13 +194,15 @@ pub fn judge(test: &Test, program: &Program, report: &Report, search: &Search) -
         (true, true) => Verdict::Sometimes,
         _ if !complete => Verdict::Unknown,
         (true, false) => Verdict::Always,
-        (false, _) => Verdict::Never,
+        (false, true) => Verdict::Never,
+        // Where no execution ends, nothing is said of how it ends.
+        (false, false) => Verdict::Unknown,
     };
     let holds = match test.condition.quantifier {
         Quantifier::Exists if yes => Some(true),
         Quantifier::NotExists if yes => Some(false),
         Quantifier::Forall if no => Some(false),
-        _ if !complete => None,
+        _ if !complete || !(yes || no) => None,
         Quantifier::Exists => Some(false),
         Quantifier::NotExists | Quantifier::Forall => Some(true),
     };

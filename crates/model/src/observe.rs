@@ -95,24 +95,48 @@ impl Program {
 
     /// Does the condition's proposition hold of an outcome?
     pub fn satisfies(&self, prop: &Prop, outcome: &[u8]) -> bool {
+        let all_known = self.decide(prop, &|at| Some(outcome[at]));
+        all_known == Some(true)
+    }
+
+    /// The same where not every byte is known, by Kleene's logic. None: what is known does not decide it.
+    pub fn decide(&self, prop: &Prop, byte: &impl Fn(usize) -> Option<u8>) -> Option<bool> {
+        let any = |props: &[Prop], wanted: bool| {
+            let mut decided = Some(!wanted);
+            for prop in props {
+                match self.decide(prop, byte) {
+                    Some(is) if is == wanted => return Some(wanted),
+                    Some(_) => {}
+                    None => decided = None,
+                }
+            }
+            decided
+        };
         match prop {
-            Prop::True => true,
-            Prop::False => false,
-            Prop::Not(p) => !self.satisfies(p, outcome),
-            Prop::And(ps) => ps.iter().all(|p| self.satisfies(p, outcome)),
-            Prop::Or(ps) => ps.iter().any(|p| self.satisfies(p, outcome)),
-            Prop::Implies(p, q) => !self.satisfies(p, outcome) || self.satisfies(q, outcome),
-            Prop::Atom(atom) => self.atom(&atom.kind, outcome),
+            Prop::True => Some(true),
+            Prop::False => Some(false),
+            Prop::Not(p) => self.decide(p, byte).map(|is| !is),
+            Prop::And(ps) => any(ps, false),
+            Prop::Or(ps) => any(ps, true),
+            Prop::Implies(p, q) => match (self.decide(p, byte), self.decide(q, byte)) {
+                (Some(false), _) | (_, Some(true)) => Some(true),
+                (Some(true), Some(false)) => Some(false),
+                _ => None,
+            },
+            Prop::Atom(atom) => self.atom(&atom.kind, byte),
         }
     }
 
-    fn atom(&self, atom: &AtomKind, outcome: &[u8]) -> bool {
+    fn atom(&self, atom: &AtomKind, byte: &impl Fn(usize) -> Option<u8>) -> Option<bool> {
         let Some(observable) = self.observable_of(atom) else {
-            return false;
+            return Some(false);
         };
         let at = self.observables.iter().position(|&o| o == observable);
-        let byte = at.map_or(0, |at| outcome[at]);
-        match atom {
+        let byte = match at {
+            Some(at) => byte(at)?,
+            None => 0,
+        };
+        Some(match atom {
             AtomKind::Compare {
                 comparison, value, ..
             } => {
@@ -124,7 +148,7 @@ impl Program {
             }
             AtomKind::Ended { comparison, .. } => (byte == 1) == (*comparison == Comparison::Equal),
             _ => byte == 1,
-        }
+        })
     }
 
     /// What an atom looks at.

@@ -351,7 +351,11 @@ impl System for Program {
                 IoState::Idle | IoState::Entered | IoState::Done | IoState::Failed
             )
         };
-        if state.m.ios[..self.cfg.sizes.ios].iter().any(pending) {
+        // A device that needs stable pages tells of a torn write only when it is over.
+        let writing = |slot: usize| state.m.writeback_pending(Slot(slot as u8));
+        if state.m.ios[..self.cfg.sizes.ios].iter().any(pending)
+            || self.cfg.swap.stable_writes && (0..self.cfg.sizes.slots).any(writing)
+        {
             return false;
         }
         if self.general.is_some() {

@@ -27,6 +27,21 @@ fn a_verdict_that_differs_is_1() {
 }
 
 #[test]
+fn a_test_in_which_no_execution_ends_is_2_and_not_never() {
+    let text = "
+MM stuck
+{ anon x = 1; pipe p; }
+P0 in A { r0 = read(p); }
+exists (x = 7)
+";
+    let c = Cowherd::new().with("stuck.litmus", text);
+    c.run("check stuck.litmus -k v6.12")
+        .ends(2)
+        .says("no execution ends, 1 deadlock")
+        .says("Unknown");
+}
+
+#[test]
 fn a_file_that_is_not_as_it_should_be_is_1() {
     let c = Cowherd::new().with("small.litmus", SMALL);
     c.run("bless --check small.litmus").ends(1).says("new");

@@ -449,16 +449,20 @@ impl<'t> Checker<'_, 't> {
                     .text
                     .strip_prefix('H')
                     .and_then(|n| n.parse::<u8>().ok());
-                match number.filter(|n| (1..=HAZARDS).contains(n) && word.text.len() == 2) {
+                match number.filter(|n| HAZARDS.contains(n) && word.text.len() == 2) {
                     Some(number) => Some(AtomKind::Hazard(Some(number))),
-                    None => self.scope.none(
-                        Diagnostic::new(
-                            Code::UnknownWord,
-                            word.span,
-                            format!("there is no hazard `{}`", word.text),
+                    None => {
+                        let said = match word.text {
+                            "H3" => "hazard `H3` is met with hugetlb pages only".into(),
+                            "H5" => "hazard `H5` costs copies, and is not met as a loss".into(),
+                            other => format!("there is no hazard `{other}`"),
+                        };
+                        let all = HAZARDS.map(|n| format!("`H{n}`")).join(", ");
+                        self.scope.none(
+                            Diagnostic::new(Code::UnknownWord, word.span, said)
+                                .label(format!("a condition may ask for {all}")),
                         )
-                        .label(format!("hazards are `H1` to `H{HAZARDS}`")),
-                    ),
+                    }
                 }
             }
             _ => {

@@ -86,7 +86,10 @@ impl Maker {
             7 => AtomKind::Trapped(at?),
             8 => AtomKind::Same(at?, self.anywhere(s)?),
             9 => AtomKind::Violates(s.chance().then(|| s.of(Kind::ALL))),
-            10 => AtomKind::Hazard(s.chance().then(|| 1 + s.number(7))),
+            10 => AtomKind::Hazard(
+                s.chance()
+                    .then(|| [1, 2, 4, 6, 7][usize::from(s.number(4))]),
+            ),
             11 => {
                 let kernel = self.test.kernel.first()?.activities.first()?;
                 AtomKind::Refused(kernel.activity.name())

@@ -18,7 +18,6 @@ impl Kernel<'_> {
         self.page_mut(pfn).writeback = true;
         let cells = Cells::first(self.cfg.sizes.cells);
         self.slot_mut(slot).writing = cells;
-        self.slot_mut(slot).torn = false;
     }
 
     /// The device's next step for `slot`: samples a sector, or completes.

@@ -228,6 +228,14 @@ impl Predictor {
     }
 }
 
+impl Node {
+    fn outcome(&self, predictor: &Predictor) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        predictor.program.observe(&self.state, &mut bytes);
+        bytes
+    }
+}
+
 impl Belief {
     pub(super) fn nodes(&self) -> &[Node] {
         &self.nodes
@@ -258,12 +266,25 @@ impl Belief {
 
     /// What may be seen in the end, were this the end: one byte for each of [`Program::observables`].
     pub fn outcomes(&self, predictor: &Predictor) -> BTreeSet<Vec<u8>> {
-        let outcome = |node: &Node| {
-            let mut bytes = Vec::new();
-            predictor.program.observe(&node.state, &mut bytes);
-            bytes
+        self.nodes
+            .iter()
+            .map(|node| node.outcome(predictor))
+            .collect()
+    }
+
+    /// The same of the states in which nobody has a turn left: those in which a run may end.
+    pub fn ends(&self, predictor: &Predictor) -> BTreeSet<Vec<u8>> {
+        let ended = |node: &&Node| {
+            let mut tasks = 0..predictor.program.tasks.len();
+            let mut ios = 0..predictor.program.cfg.sizes.ios;
+            !tasks.any(|task| predictor.can(node, task))
+                && !ios.any(|io| in_flight(&node.state, IoId(io as u8)))
         };
-        self.nodes.iter().map(outcome).collect()
+        self.nodes
+            .iter()
+            .filter(ended)
+            .map(|node| node.outcome(predictor))
+            .collect()
     }
 
     /// How many states.

@@ -209,10 +209,9 @@ impl Me<'_> {
     fn fork(&self, child: ProcessId, thread: usize) -> io::Result<()> {
         // SAFETY: the child goes on with what a forked process may: this thread, and threads that it makes itself.
         if result(unsafe { libc::fork() })? > 0 {
-            let shared = self.world.board.get();
-            // The call has returned, and the child is there, before the next turn.
-            while shared.prepared[child.index()].load(Ordering::SeqCst) == 0 {
-                std::thread::sleep(Duration::from_micros(50));
+            // The call has returned, and the child's threads are there, before the next turn. Whoever looks on must not take this for sleep.
+            while !self.world.all_live(child, thread) {
+                std::thread::yield_now();
             }
             return Ok(());
         }
@@ -228,7 +227,6 @@ impl Me<'_> {
                 world::end();
             }
         }
-        shared.prepared[child.index()].store(2, Ordering::SeqCst);
         self.world.serve(thread)
     }
 

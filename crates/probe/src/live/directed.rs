@@ -43,6 +43,8 @@ pub enum NoResult {
     Start(String),
     /// A call did not return, though nothing that a turn could end was waited for.
     Hung(String),
+    /// The run ended, though somebody had something left to do.
+    Unfinished(String),
     /// A system call of the controller's own failed.
     Failed(io::Error),
 }
@@ -58,6 +60,7 @@ impl std::fmt::Display for NoResult {
         match self {
             NoResult::Start(what) => write!(f, "the state to start from: {what}"),
             NoResult::Hung(what) => write!(f, "{what} did not return"),
+            NoResult::Unfinished(who) => write!(f, "{who} had something left to do"),
             NoResult::Failed(error) => write!(f, "{error}"),
         }
     }
@@ -160,9 +163,12 @@ impl<'a> Run<'a> {
                 .filter(|&t| self.can(t))
                 .take(1)
                 .collect();
-            rest += 1;
-            if todo.is_empty() || rest > 64 {
+            if todo.is_empty() {
                 break;
+            }
+            rest += 1;
+            if rest > 64 {
+                return Err(NoResult::Unfinished(format!("{:?}", todo[0])));
             }
         }
         trace.outcome = outcome::of(&self);
@@ -215,9 +221,16 @@ impl<'a> Run<'a> {
                 break;
             }
             // Who is stopped by userfaultfd, or by an empty pipe, does not come to an end.
-            quiet = if busy { 0 } else { quiet + 1 };
-            if quiet > 200 || begun.elapsed() > PATIENCE {
+            quiet = if busy || !self.all_sleep() {
+                0
+            } else {
+                quiet + 1
+            };
+            if quiet > 1000 {
                 break;
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(NoResult::Hung("a thread".into()));
             }
             std::thread::sleep(Duration::from_micros(200));
         }

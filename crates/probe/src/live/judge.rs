@@ -11,7 +11,7 @@ use cowherd_model::check::{self, Search, check};
 use cowherd_model::kernels::Profile;
 use cowherd_model::observe::Observable;
 use cowherd_model::predict::{Belief, Predictor, TooMany, Turn, View};
-use cowherd_model::program::JUNK;
+use cowherd_model::program::{JUNK, Program};
 use serde::{Deserialize, Serialize};
 
 use super::chosen::{Chosen, choose};
@@ -187,9 +187,15 @@ pub fn judge(result: &TestResult, profile: &Profile, options: &Options) -> Judge
                 judged.forbidden.push(forbidden);
                 None
             }
-            Err(TooMany) => {
+            Err(Unfollowed::TooMany) => {
                 judged.unfollowed += times;
                 None
+            }
+            Err(Unfollowed::Unfinished) => {
+                let why = "it ended, though somebody had something left to do".to_owned();
+                judged.runs -= times;
+                judged.no_result.push((why, *times));
+                continue;
             }
         };
         note(tracker.text(&trace.outcome), *times, satisfies);
@@ -220,11 +226,7 @@ pub fn judge(result: &TestResult, profile: &Profile, options: &Options) -> Judge
                         times: *times,
                     });
                 }
-                unanimous(
-                    agreeing
-                        .iter()
-                        .map(|o| program.satisfies(&test.condition.prop, o)),
-                )
+                told_by(program, &test.condition.prop, outcome, &agreeing)
             }
             None => {
                 judged.unfollowed += times;
@@ -249,7 +251,11 @@ pub fn allows(result: &TestResult, profile: &Profile) -> Option<(bool, FeatureSe
     let mut tracker = Tracker::new(&predictor, &test);
     let mut allowed = true;
     for (trace, _) in &result.traces {
-        allowed &= tracker.follow(trace).ok()?.is_ok();
+        match tracker.follow(trace) {
+            Ok(followed) => allowed &= followed.is_ok(),
+            Err(Unfollowed::Unfinished) => {}
+            Err(Unfollowed::TooMany) => return None,
+        }
     }
     Some((allowed, predictor.program.cfg.consulted()))
 }
@@ -278,13 +284,17 @@ fn conclude(
         Verdict::NoResult
     } else if test.condition.prop == Prop::True {
         Verdict::Sound
+    } else if run == Some(check::Verdict::Never) && yes || run == Some(check::Verdict::Always) && no
+    {
+        // Every run followed the model to one of its ends, and the search of all of them has none such: one of the two is wrong.
+        judged.forbidden.push(contradiction(judged));
+        Verdict::Unsound
+    } else if run == Some(check::Verdict::Never) || !yes && !no {
+        judged.reason =
+            (!yes && !no).then(|| "what the condition asks for cannot be told from outside".into());
+        Verdict::Sound
     } else if yes {
         Verdict::Witnessed
-    } else if run == Some(check::Verdict::Never) {
-        Verdict::Sound
-    } else if !no {
-        judged.reason = Some("what the condition asks for cannot be told from outside".into());
-        Verdict::Sound
     } else {
         judged.reason = Some(why_not_seen(test, predictor, options).into());
         Verdict::NotWitnessed
@@ -325,11 +335,11 @@ fn at_call_grain(test: &Test, predictor: &Predictor, chosen: &Chosen) -> Result<
             }
             stack.push((turn, next));
         }
-        let outcomes = stack
+        let last = stack
             .last()
-            .map_or_else(|| predictor.start(), |(_, b)| b.clone())
-            .outcomes(predictor);
-        if outcomes
+            .map_or_else(|| predictor.start(), |(_, b)| b.clone());
+        if to_the_end(predictor, last)?
+            .ends(predictor)
             .iter()
             .any(|o| predictor.program.satisfies(&test.condition.prop, o))
         {
@@ -337,6 +347,22 @@ fn at_call_grain(test: &Test, predictor: &Predictor, chosen: &Chosen) -> Result<
         }
     }
     Ok(false)
+}
+
+/// Takes the turns that an order left over, as a run does.
+fn to_the_end(predictor: &Predictor, mut belief: Belief) -> Result<Belief, TooMany> {
+    let transfers = (0..predictor.program.cfg.sizes.ios).map(Turn::Complete);
+    let turns: Vec<Turn> = transfers
+        .chain((0..predictor.program.tasks.len()).map(Turn::Task))
+        .collect();
+    while let Some(&turn) = turns.iter().find(|&&turn| belief.can(predictor, turn)) {
+        belief.look_away(predictor);
+        belief = predictor.turn(&belief, turn)?;
+        if belief.len() > GRAIN {
+            return Err(TooMany);
+        }
+    }
+    Ok(belief)
 }
 
 /// How often the proposition holds in the model.
@@ -351,10 +377,7 @@ fn model(test: &Test, profile: &Profile) -> Option<check::Verdict> {
 }
 
 /// Every final state of the model, if the search comes to its end.
-fn whole(
-    test: &Test,
-    profile: &Profile,
-) -> Option<(cowherd_model::program::Program, Vec<Vec<u8>>)> {
+fn whole(test: &Test, profile: &Profile) -> Option<(Program, Vec<Vec<u8>>)> {
     let search = Search {
         max_states: Some(SEARCH),
         ..Search::default()
@@ -363,6 +386,15 @@ fn whole(
     let complete = run.ended == cowherd_explore::Ended::Complete;
     let program = cowherd_model::lower::lower(test, profile, true).ok()?;
     complete.then(|| (program, run.outcomes.into_iter().map(|o| o.bytes).collect()))
+}
+
+/// Why a trace says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfollowed {
+    /// The model comes to too many states.
+    TooMany,
+    /// It ends where, in the model, somebody could go on: what was seen is no final state.
+    Unfinished,
 }
 
 /// Follows traces, and remembers how far beginnings led.
@@ -396,7 +428,7 @@ impl<'p> Tracker<'p> {
     pub(super) fn follow(
         &mut self,
         trace: &Trace,
-    ) -> Result<Result<Option<bool>, Forbidden>, TooMany> {
+    ) -> Result<Result<Option<bool>, Forbidden>, Unfollowed> {
         let p = self.predictor;
         let mut belief = p.start();
         for n in 0..trace.turns.len() {
@@ -404,7 +436,9 @@ impl<'p> Tracker<'p> {
             let next = match self.known.get(&key) {
                 Some(known) => known.clone(),
                 None => {
-                    let next = p.turn(&belief, trace.turns[n])?;
+                    let next = p
+                        .turn(&belief, trace.turns[n])
+                        .map_err(|TooMany| Unfollowed::TooMany)?;
                     let allowed = next.views(p);
                     let mut kept = next;
                     let next = if kept.keep(p, &trace.views[n]) {
@@ -424,7 +458,10 @@ impl<'p> Tracker<'p> {
                 Err(forbidden) => return Ok(Err(forbidden)),
             }
         }
-        let outcomes = belief.outcomes(p);
+        let outcomes = belief.ends(p);
+        if outcomes.is_empty() {
+            return Err(Unfollowed::Unfinished);
+        }
         let agreeing: Vec<&Vec<u8>> = outcomes
             .iter()
             .filter(|o| agrees(o, &trace.outcome))
@@ -436,9 +473,7 @@ impl<'p> Tracker<'p> {
             return Ok(Err(self.forbidden(&trace.turns, seen, allowed)));
         }
         let prop = &self.test.condition.prop;
-        Ok(Ok(unanimous(
-            agreeing.iter().map(|o| p.program.satisfies(prop, o)),
-        )))
+        Ok(Ok(told_by(&p.program, prop, &trace.outcome, &agreeing)))
     }
 
     fn forbidden(&self, turns: &[Turn], seen: String, allowed: BTreeSet<String>) -> Forbidden {
@@ -501,8 +536,103 @@ fn agrees(model: &[u8], seen: &[Option<u8>]) -> bool {
         .all(|(&m, s)| m == JUNK || s.is_none_or(|s| s == m))
 }
 
-/// What all say, if they all say the same.
-fn unanimous(mut all: impl Iterator<Item = bool>) -> Option<bool> {
-    let first = all.next()?;
-    all.all(|other| other == first).then_some(first)
+/// Does the proposition hold in what was seen? Told only where the bytes that were seen decide it, and no final state of the model that agrees with
+/// them says otherwise (what is junk there may look like anything).
+fn told_by(
+    program: &Program,
+    prop: &Prop,
+    seen: &[Option<u8>],
+    agreeing: &[&Vec<u8>],
+) -> Option<bool> {
+    let told = program.decide(prop, &|at| seen[at])?;
+    let mut agreeing = agreeing.iter();
+    agreeing
+        .all(|o| program.satisfies(prop, o) == told)
+        .then_some(told)
+}
+
+/// A condition that is seen to hold, or not to, where the search of every interleaving says that it cannot be.
+fn contradiction(judged: &Judged) -> Forbidden {
+    let states = judged.states.iter().filter(|s| s.satisfies.is_some());
+    Forbidden {
+        turns: Vec::new(),
+        seen: format!("{} over the runs", judged.observed),
+        allowed: vec![format!("{} over every interleaving", judged.model)],
+        why: states.clone().map(|s| s.state.clone()).collect(),
+        times: states.map(|s| s.times).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cowherd_model::kernels::Kernels;
+
+    use super::*;
+
+    fn profile() -> Profile {
+        let composed = Kernels::shipped().profile("v6.12").expect("a kernel");
+        composed.profile
+    }
+
+    /// What comes of one run of a test, in which `turns` were taken and the model's own view was seen after each.
+    fn one_run(text: &str, turns: &[Turn], outcome: &[Option<u8>]) -> Judged {
+        let test = cowherd_litmus::parse("test", text).expect("a test");
+        let p = Predictor::new(&test, &profile(), LIMIT).expect("it runs");
+        let mut belief = p.start();
+        let mut trace = Trace {
+            turns: turns.to_vec(),
+            views: Vec::new(),
+            outcome: outcome.to_vec(),
+        };
+        for &turn in turns {
+            belief = p.turn(&belief, turn).expect("it is followed");
+            let view = belief.views(&p).into_iter().next().expect("a view");
+            assert!(belief.keep(&p, &view));
+            trace.views.push(view);
+        }
+        let result = TestResult {
+            ran: text.into(),
+            traces: vec![(trace, 1)],
+            ..TestResult::default()
+        };
+        judge(&result, &profile(), &Options::default())
+    }
+
+    const TWO_STORES: &str = "
+MM two-stores
+{ anon x = 1; }
+P0 in A { x = 2; x = 3; }
+exists (A:x = 2)
+";
+
+    #[test]
+    fn a_run_in_which_somebody_had_something_left_to_do_is_no_result() {
+        let turns = [Turn::Task(0)];
+        let judged = one_run(TWO_STORES, &turns, &[Some(2)]);
+        assert_eq!(judged.verdict, Verdict::NoResult, "{judged:?}");
+        assert_eq!((judged.runs, judged.states.len()), (0, 0));
+        let judged = one_run(TWO_STORES, &[turns[0]; 2], &[Some(3)]);
+        assert_eq!(judged.verdict, Verdict::Sound, "{judged:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_told_from_outside_is_not_witnessed_by_the_model_alone() {
+        let text = TWO_STORES.replace("A:x = 2", "writable(A:x)");
+        let judged = one_run(&text, &[Turn::Task(0); 2], &[None]);
+        assert_eq!(judged.model, "Always");
+        assert_eq!(judged.verdict, Verdict::Sound, "{judged:?}");
+        assert_eq!(judged.states[0].satisfies, None);
+    }
+
+    #[test]
+    fn a_condition_that_was_seen_and_never_holds_is_unsound() {
+        let test = cowherd_litmus::parse("test", TWO_STORES).expect("a test");
+        let p = Predictor::new(&test, &profile(), LIMIT).expect("it runs");
+        let mut judged = one_run(TWO_STORES, &[Turn::Task(0); 2], &[Some(3)]);
+        judged.states[0].satisfies = Some(true);
+        let never = Some(check::Verdict::Never);
+        conclude(&mut judged, &test, &p, never, &Options::default());
+        assert_eq!(judged.verdict, Verdict::Unsound);
+        assert_eq!(judged.forbidden.len(), 1);
+    }
 }

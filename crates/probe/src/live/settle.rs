@@ -113,6 +113,14 @@ impl Run<'_> {
                 || thread.done.load(Ordering::SeqCst) as usize >= reached(self.test, task).len())
     }
 
+    /// Is everybody who is there and has not ended asleep?
+    pub(super) fn all_sleep(&self) -> bool {
+        let threads = &self.world.board.get().threads;
+        (0..self.test.threads.len())
+            .filter(|&t| threads[t].life.load(Ordering::SeqCst) == 1 && !self.has_ended(t))
+            .all(|t| self.sleeps(t).is_some())
+    }
+
     /// How often a thread must be seen asleep before it counts as waiting for somebody. To unregister a buffer waits for a grace period of RCU, and
     /// move_pages for all CPUs to drain their LRU batches: nobody of the test can shorten that. A disk may be slow.
     fn looks(&self, task: usize, sleep: Sleep) -> u32 {

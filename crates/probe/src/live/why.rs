@@ -7,7 +7,7 @@ use cowherd_model::witness::TraceStep;
 use cowherd_report::witness::story;
 
 use super::directed::Trace;
-use super::judge::Tracker;
+use super::judge::{Tracker, Unfollowed};
 use super::runner::LIMIT;
 
 /// Lines for people, about a trace that `predictor` forbids.
@@ -90,7 +90,11 @@ fn allows(test: &Test, profile: &Profile, trace: &Trace) -> bool {
         return false;
     };
     // Orders and observables are the test's, so the trace means the same there.
-    matches!(Tracker::new(&predictor, test).follow(trace), Ok(Ok(_)))
+    // Who explains a turn may be asked about a trace that goes no further.
+    matches!(
+        Tracker::new(&predictor, test).follow(trace),
+        Ok(Ok(_)) | Err(Unfollowed::Unfinished)
+    )
 }
 
 #[cfg(test)]

@@ -347,6 +347,17 @@ impl World {
         idle()
     }
 
+    /// Are the threads of a process that a `fork` makes there: the one that its block is, and those that start with it?
+    pub fn all_live(&self, child: ProcessId, block: usize) -> bool {
+        let shared = self.board.get();
+        let threads = self.test.threads.iter().enumerate();
+        threads
+            .filter(|&(t, other)| {
+                t == block || other.process == child && other.start == Start::WithProcess
+            })
+            .all(|(t, _)| shared.threads[t].life.load(Ordering::SeqCst) != 0)
+    }
+
     /// Have the threads of a process, but this one, come to their end?
     pub fn others_ended(&self, thread: usize) -> bool {
         let mine = self.test.threads[thread].process;
