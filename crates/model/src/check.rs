@@ -11,7 +11,7 @@ use cowherd_litmus::ast::{Quantifier, Test};
 use cowherd_mm::FeatureSet;
 
 use crate::kernels::Profile;
-use crate::lower::{Refused, lower};
+use crate::lower::{Refused, interface, lower};
 use crate::program::Program;
 
 /// How to search.
@@ -246,6 +246,7 @@ impl Shared {
         profile: &Profile,
         search: &Search,
     ) -> Result<std::sync::Arc<Run>, Refused> {
+        interface::there(test, profile)?;
         if let Some(run) = self
             .runs
             .iter()

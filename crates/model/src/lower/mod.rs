@@ -1,6 +1,7 @@
 //! From a checked test to a program: the test's names become the mm's, and what the model cannot run is refused.
 
 mod init;
+pub(crate) mod interface;
 mod stmts;
 
 use cowherd_litmus::Span;
@@ -78,6 +79,7 @@ fn lower_for(
     crew: Option<&Crew>,
 ) -> Result<Program, Refused> {
     limits(test)?;
+    interface::there(test, profile)?;
     let mut l = Lowering {
         test,
         regs: Vec::new(),
