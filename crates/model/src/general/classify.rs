@@ -1,9 +1,10 @@
 //! Is a test minimal? One statement after the other is left out of its text; the promises that it breaks must hold without it.
 
+use cowherd_explore::Ended;
 use cowherd_litmus::ast::{Call, Test};
 use cowherd_litmus::{Analysis, analyse};
 
-use crate::check::{Search, Verdict, check};
+use crate::check::{Search, check};
 use crate::kernels::Profile;
 use crate::spec::PROMISES;
 
@@ -135,9 +136,10 @@ fn behind(text: &str, end: usize, fork: bool) -> usize {
     }
 }
 
-/// The promises that a test breaks, documented hazards aside. None: unknown.
+/// The promises that a test breaks, documented hazards aside. None: unknown. A search that was cut short may know what the condition
+/// comes to, and not what is broken.
 fn breaks(test: &Test, profile: &Profile, search: &Search) -> Result<Option<u64>, String> {
     let run = check(test, profile, search).map_err(|refused| refused.message)?;
     let broken = run.alarms & PROMISES;
-    Ok(Some(broken).filter(|broken| *broken != 0 || run.verdict != Verdict::Unknown))
+    Ok(Some(broken).filter(|broken| *broken != 0 || run.ended == Ended::Complete))
 }
