@@ -1,6 +1,7 @@
 //! `cowherd diff`
 
 use cowherd_explore::Options;
+use cowherd_model::check::Verdict;
 use cowherd_model::general::{self, Bound, Compared, Differs, differences, looked_at, write_test};
 use cowherd_model::kernels::Profile;
 use cowherd_model::program::Program;
@@ -105,15 +106,26 @@ impl Comparing<'_> {
         right: &Profile,
         with_story: bool,
     ) -> Result<(), Failure> {
-        let other = if differs.only_on == left.name {
-            right
+        let (on, off) = if differs.only_on == left.name {
+            (left, right)
         } else {
-            left
+            (right, left)
         };
-        let results = format!(
-            "Result: {} Sometimes; {} Never",
-            differs.only_on, other.name
-        );
+        let (name, text) = self.test(program, differs, left, right, "");
+        let test = bounds::loaded(&name, text)?;
+        let finder = Finder::new(&test, &self.args.search);
+        // Mostly Sometimes and Never; but an outcome may be the only one there is.
+        let mut clauses = Vec::new();
+        for kernel in [on, off] {
+            let verdict = finder.check(kernel)?.verdict;
+            if verdict != Verdict::Unknown {
+                clauses.push(format!("{} {verdict}", kernel.name));
+            }
+        }
+        let results = match clauses.is_empty() {
+            true => String::new(),
+            false => format!("Result: {}", clauses.join("; ")),
+        };
         let (name, text) = self.test(program, differs, left, right, &results);
         bounds::write(self.args.write.as_deref(), &name, &text)?;
         terminal::print(&format!(
@@ -121,17 +133,7 @@ impl Comparing<'_> {
             paint(BOLD, &differs.only_on),
             differs.outcome
         ))?;
-        if !with_story {
-            return Ok(());
-        }
-        let (on, off) = if differs.only_on == left.name {
-            (left, right)
-        } else {
-            (right, left)
-        };
-        let test = bounds::loaded(&name, text)?;
-        let finder = Finder::new(&test, &self.args.search);
-        if let Some(trace) = finder.find(on, &Goal::Condition)? {
+        if with_story && let Some(trace) = finder.find(on, &Goal::Condition)? {
             terminal::print(&bounds::parting(&finder, &trace, off)?)?;
         }
         Ok(())
