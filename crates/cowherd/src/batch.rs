@@ -52,7 +52,7 @@ impl Default for Extras<'_> {
 /// CPUs that may be used.
 pub fn workers(search: &cli::Search) -> usize {
     let available = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    search.workers.unwrap_or_else(available).max(1)
+    search.workers.unwrap_or_else(available)
 }
 
 /// The model's search, as the command line has it.

@@ -7,6 +7,7 @@ mod within;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cowherd_explore::Reductions;
 use cowherd_litmus::ast::Kind;
@@ -169,7 +170,7 @@ pub struct From {
 #[derive(Debug, Clone, Args)]
 pub struct Search {
     /// Threads. The results are the same for any number. Default: one for each CPU.
-    #[arg(long, value_name = "N", help_heading = "Search")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024), help_heading = "Search")]
     pub workers: Option<usize>,
     /// Tell states apart that differ only in the names of pages, slots and threads.
     #[arg(long, help_heading = "Search")]
