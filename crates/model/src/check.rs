@@ -63,6 +63,19 @@ impl Default for Search<'_> {
 }
 
 impl<'a> Search<'a> {
+    /// The search of a single test, for one of many programs that are searched with these options: the same limits.
+    pub fn of_one(options: &Options<'a>) -> Search<'a> {
+        Search {
+            workers: options.workers,
+            reductions: options.reductions,
+            max_states: options.max_states,
+            max_memory: options.max_memory,
+            timeout: options.timeout,
+            stop: options.stop,
+            ..Search::default()
+        }
+    }
+
     /// The explorer's options.
     pub fn options(&self) -> Options<'a> {
         Options {

@@ -35,8 +35,9 @@ impl Comparing<'_> {
         let only = &self.args.features;
         let everything = only.is_empty() && !self.args.releases;
         let releases = everything || self.args.releases;
+        let mut whole = true;
         for pair in matrix.windows(2).filter(|_| releases) {
-            self.lines(&pair[0], &pair[1..], &known)?;
+            whole &= self.lines(&pair[0], &pair[1..], &known)?;
             if terminal::stopped() {
                 return Ok(Exit::Undetermined);
             }
@@ -55,16 +56,16 @@ impl Comparing<'_> {
             };
             rights.push(composed.map_err(|e| Failure::Input(e.to_string()))?.profile);
         }
-        self.lines(newest, &rights, &known)?;
-        Ok(if terminal::stopped() {
-            Exit::Undetermined
-        } else {
+        whole &= self.lines(newest, &rights, &known)?;
+        Ok(if whole {
             Exit::Fine
+        } else {
+            Exit::Undetermined
         })
     }
 
-    /// Lines of a table in Markdown: a kernel and others.
-    fn lines(&self, left: &Profile, rights: &[Profile], known: &Known) -> Result<(), Failure> {
+    /// Lines of a table in Markdown: a kernel and others. Was nothing cut short?
+    fn lines(&self, left: &Profile, rights: &[Profile], known: &Known) -> Result<bool, Failure> {
         let compared = self.compare(left, rights)?;
         for (right, came) in rights.iter().zip(&compared.with) {
             let test = match came.found.first() {
@@ -74,7 +75,7 @@ impl Comparing<'_> {
             let (left, right, what) = (&left.name, &right.name, said(came));
             terminal::print(&format!("| `{left}` | `{right}` | {what} | {test} |\n"))?;
         }
-        Ok(())
+        Ok(compared.with.iter().all(|came| came.cut.is_none()))
     }
 
     /// A test that shows the difference: one of the corpus that is one of the programs that were found, or the first of them, written.

@@ -123,8 +123,9 @@ impl Verifying<'_> {
         if last.clean() && !atomic {
             let calls = self.bound.calls;
             terminal::print(&format!(
-                "\n{} with up to {calls} calls breaks the specification on {}\n{}",
+                "\n{} with up to {} breaks the specification on {}\n{}",
                 paint(GOOD, "no program within this bound"),
+                many(calls as usize, "call"),
                 self.profile.name,
                 bounds::left_out(&self.bound)
             ))?;
@@ -159,7 +160,10 @@ impl Verifying<'_> {
             all.groups
         ))?;
         if all.unknown > 0 || terminal::stopped() {
-            let text = format!("{} groups were cut short: there may be more\n", all.unknown);
+            let text = format!(
+                "searches that were cut short: {}; there may be more\n",
+                all.unknown
+            );
             terminal::print(&paint(WARN, &text))?;
             return Ok(Exit::Undetermined);
         }
@@ -209,8 +213,11 @@ impl Verifying<'_> {
     }
 }
 
+fn many(n: usize, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
 fn searched_line(bound: &Bound, searched: &Searched) -> String {
-    let many = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
     let came_of_it = match (&searched.broken, searched.report.ended) {
         (Some(_), _) => paint(BAD, "broken"),
         (None, Ended::Complete) => paint(GOOD, "nothing"),

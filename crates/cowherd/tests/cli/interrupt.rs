@@ -24,12 +24,11 @@ pub fn searches(child: &Child) -> bool {
     ticks >= 30
 }
 
-#[test]
+/// Starts a run that would go on for minutes, and sends it SIGINT once it searches.
 #[cfg(target_os = "linux")]
-fn an_interrupted_search_is_undetermined_and_says_what_it_knows() {
-    let c = Cowherd::new().with("endless.litmus", ENDLESS);
+fn interrupted(c: &Cowherd, arguments: &str) -> Ran {
     let mut child = Command::new(assert_cmd::cargo::cargo_bin("cowherd"))
-        .args(["check", "endless.litmus", "-k", "v7.2", "-k", "v6.1"])
+        .args(arguments.split(' '))
         .current_dir(c.folder.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -44,7 +43,46 @@ fn an_interrupted_search_is_undetermined_and_says_what_it_knows() {
         .args(["-c", &format!("kill -INT {pid}")])
         .status();
     assert!(sent.unwrap().success());
-    let ran = Ran::of(child.wait_with_output().unwrap()).ends(3);
+    Ran::of(child.wait_with_output().unwrap())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupted_search_is_undetermined_and_says_what_it_knows() {
+    let c = Cowherd::new().with("endless.litmus", ENDLESS);
+    let ran = interrupted(&c, "check endless.litmus -k v7.2 -k v6.1").ends(3);
     let ran = ran.says("v7.2").says("v6.1").says("Unknown");
     assert!(!ran.out.contains("Never"), "{}", ran.out);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn interrupted_searches_of_every_program_say_what_was_covered() {
+    let c = Cowherd::new();
+    let ran = interrupted(
+        &c,
+        "verify -k v7.2 --calls 5 --allow store,fork,pread,reclaim",
+    )
+    .ends(3);
+    let ran = ran.says("  1 call ").says("undetermined: interrupted");
+    assert!(!ran.out.contains("no program"), "{}", ran.out);
+    interrupted(
+        &c,
+        "verify -k v7.2 --all --calls 5 --allow store,fork,pread,reclaim",
+    )
+    .ends(3)
+    .says("there may be more");
+    interrupted(
+        &c,
+        "diff v6.12 v7.2 --calls 5 --allow store,fork,pread,reclaim",
+    )
+    .ends(3)
+    .says("undetermined: interrupted")
+    .says("every program with up to ");
+    interrupted(
+        &c,
+        "simulate -k v7.2 --walks 1000000 --allow load,store,fork,pread,reclaim",
+    )
+    .ends(3)
+    .says("interrupted: nothing was broken so far");
 }

@@ -12,6 +12,7 @@ mod formats;
 mod interrupt;
 mod simulate;
 mod tools;
+mod verify;
 
 use std::process::Output;
 

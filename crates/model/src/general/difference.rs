@@ -131,12 +131,7 @@ impl Compared {
             let Some(test) = candidate(&self.program, bound, &calls) else {
                 continue;
             };
-            let search = Search {
-                workers: options.workers,
-                reductions: options.reductions,
-                stop: options.stop,
-                ..Search::default()
-            };
+            let search = Search::of_one(options);
             let here = check(&test, left, &search)?;
             for &n in &open {
                 let right = &rights[n];

@@ -11,7 +11,7 @@ use super::programs::group_form;
 use super::{
     Bound, Called, Calls, Slot, canonical, contains, general, programs, search, write_test,
 };
-use crate::check::{Search, check};
+use crate::check::{Run, Search, check};
 use crate::kernels::Profile;
 use crate::lower::Refused;
 use crate::program::Program;
@@ -35,7 +35,7 @@ pub struct All {
     pub found: Vec<Minimal>,
     /// Groups of programs that were searched.
     pub groups: u64,
-    /// Groups whose search was cut short: something may be missing.
+    /// Searches, of a group or of one program, that were cut short: something may be missing.
     pub unknown: u64,
 }
 
@@ -82,30 +82,36 @@ pub fn minimal(
                 if all.found[..known].iter().any(whole) {
                     continue;
                 }
-                if let Some(broken) = breaks(&all.program, bound, &calls, profile, options)? {
-                    let form = canonical(&all.program, bound, &calls);
-                    let new = Minimal {
-                        calls,
-                        form,
-                        broken,
-                    };
-                    told(&all.program, &new);
-                    all.found.push(new);
+                let Some(run) = run(&all.program, bound, &calls, profile, options)? else {
+                    continue;
+                };
+                let broken = run.alarms & bound.counts;
+                if broken == 0 {
+                    all.unknown += u64::from(run.ended != Ended::Complete);
+                    continue;
                 }
+                let form = canonical(&all.program, bound, &calls);
+                let new = Minimal {
+                    calls,
+                    form,
+                    broken,
+                };
+                told(&all.program, &new);
+                all.found.push(new);
             }
         }
     }
     Ok(all)
 }
 
-/// What this one program breaks, if anything.
-fn breaks(
+/// Runs this one program, if it is one.
+fn run(
     p: &Program,
     bound: &Bound,
     calls: &[Called],
     profile: &Profile,
     options: &Options,
-) -> Result<Option<u64>, Refused> {
+) -> Result<Option<Run>, Refused> {
     let text = write_test(
         p,
         bound,
@@ -119,14 +125,7 @@ fn breaks(
         // What the language refuses (a handle used after its end, say) is no program.
         return Ok(None);
     };
-    let search = Search {
-        workers: options.workers,
-        reductions: options.reductions,
-        stop: options.stop,
-        ..Search::default()
-    };
-    let run = check(&test, profile, &search)?;
-    Ok(Some(run.alarms & bound.counts).filter(|broken| *broken != 0))
+    check(&test, profile, &Search::of_one(options)).map(Some)
 }
 
 /// Every call that somebody may make.
