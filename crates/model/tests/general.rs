@@ -275,6 +275,28 @@ fn the_mails_test_is_minimal_and_one_with_more_is_not() {
 }
 
 #[test]
+fn what_is_left_of_a_reducible_test_has_nothing_that_is_idle() {
+    let text = "MM idle { anon x[2] = { 0, 0 }; file f on nfs = { 7 }; file g on nfs = { 8 }; pipe p; swap async; } \
+                P0 in A { pread(f[0], x[0], O_DIRECT); } P1 in A { x[1] = 1; } P2 in A { lru_add_drain(); } \
+                kernel { reclaim(x); } kernel { lru_add_drain(); } exists (x[0]=0)";
+    let on = kernel("v5.19-swp_exclusive");
+    let class = classify(text, &on, &Search::default());
+    let Class::Reducible { to, left_out } = class else {
+        panic!("{class:?}");
+    };
+    assert_eq!(left_out.len(), 2, "{left_out:?}");
+    assert!(
+        !to.contains('g') && !to.contains("pipe") && !to.contains("{ }"),
+        "{to}"
+    );
+    assert_eq!(to.matches("kernel {").count(), 1, "{to}");
+    let Class::Minimal { dropped } = classify(&to, &on, &Search::default()) else {
+        panic!("{to}");
+    };
+    assert_eq!(dropped, 3);
+}
+
+#[test]
 fn a_test_whose_search_was_cut_short_is_not_said_to_break_nothing() {
     // Both final values are seen long before the search is over, so its verdict is known, and what it breaks is not.
     let text = "MM early { anon x = 1; swap async; } P0 in A { x = 2; r0 = x; } P1 in A { x = 3; } \

@@ -51,7 +51,10 @@ pub fn classify(text: &str, profile: &Profile, search: &Search) -> Class {
                 left_out.push(statement);
             }
             Less::Nothing(dropped) if left_out.is_empty() => return Class::Minimal { dropped },
-            Less::Nothing(_) => return Class::Reducible { to: left, left_out },
+            Less::Nothing(_) => {
+                let to = without_idle(left, broken, profile, search);
+                return Class::Reducible { to, left_out };
+            }
             Less::Unknown => return Class::Beyond,
         }
     }
@@ -90,6 +93,38 @@ fn one_less(text: &str, broken: u64, profile: &Profile, search: &Search) -> Less
         }
     }
     Less::Nothing(tried)
+}
+
+/// The text without threads and `kernel` blocks that are left with nothing to do, and without files and pipes that nobody uses any
+/// more, as far as it breaks the same without.
+fn without_idle(mut text: String, broken: u64, profile: &Profile, search: &Search) -> String {
+    let shorter = |text: &str| {
+        let test = analyse("test", text).test?;
+        idle(&test, text).into_iter().find_map(|(from, to)| {
+            let shorter = format!("{}{}", &text[..from], &text[to..]);
+            let candidate = analyse("test", &shorter).test?;
+            let still = breaks(&candidate, profile, search).ok()??;
+            (still & broken != 0).then_some(shorter)
+        })
+    };
+    while let Some(less) = shorter(&text) {
+        text = less;
+    }
+    text
+}
+
+/// Where threads and blocks without statements stand, and the files and pipes. (One that is used is needed: without it the text is no
+/// test.)
+fn idle(test: &Test, text: &str) -> Vec<(usize, usize)> {
+    let threads = test.threads.iter();
+    let threads = threads.filter(|t| t.stmts.is_empty() && t.number.is_some());
+    let blocks = test.kernel.iter().filter(|k| k.activities.is_empty());
+    let declared = (test.files.iter().map(|f| &f.span)).chain(test.pipes.iter().map(|p| &p.span));
+    threads
+        .map(|t| (t.span.start, behind(text, t.span.end, true)))
+        .chain(blocks.map(|k| (k.span.start, behind(text, k.span.end, true))))
+        .chain(declared.map(|span| (span.start, behind(text, span.end, false))))
+        .collect()
 }
 
 /// Where statements and activities stand, the semicolon included; a fork with its block.
