@@ -1,12 +1,13 @@
 //! What the user names: tests and kernels.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use cowherd_litmus::ast::Test;
 use cowherd_litmus::{Code, Colour, Diagnostic, Span};
 use cowherd_model::corpus::{Corpus, Entry, Expectations};
-use cowherd_model::kernels::{Kernels, Profile};
+use cowherd_model::kernels::{Kernels, Profile, ProfileError};
 
 use crate::exit::{Exit, Failure};
 use crate::terminal;
@@ -41,7 +42,9 @@ pub fn entries(words: &[String], corpus: &Corpus) -> Result<Vec<Entry>, Failure>
     let mut entries: Vec<Entry> = Vec::new();
     for word in words {
         let path = Path::new(word);
-        let found = if path.is_file() {
+        let found = if word == "-" {
+            vec![stdin()?]
+        } else if path.is_file() {
             vec![Entry::file(path).map_err(|e| Failure::file(path, &e))?]
         } else {
             let named: Vec<Entry> = corpus.find(word).into_iter().cloned().collect();
@@ -66,6 +69,21 @@ pub fn entries(words: &[String], corpus: &Corpus) -> Result<Vec<Entry>, Failure>
     Ok(entries)
 }
 
+/// The test on standard input.
+fn stdin() -> Result<Entry, Failure> {
+    let mut text = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut text)
+        .map_err(|e| Failure::Machine(format!("standard input: {e}")))?;
+    Ok(Entry {
+        name: "-".into(),
+        theme: String::new(),
+        source: "standard input".into(),
+        file: None,
+        text: text.into(),
+    })
+}
+
 fn unknown(word: &str, corpus: &Corpus) -> String {
     let mut message = format!("there is no file, test or theme `{word}`");
     match corpus.suggest(word).as_slice() {
@@ -81,28 +99,33 @@ fn unknown(word: &str, corpus: &Corpus) -> String {
 
 /// Parses tests. Everything that is wrong with any of them is printed.
 pub fn load(entries: &[Entry]) -> Result<Vec<Loaded>, Failure> {
+    load_or(entries, |_| Ok(()))
+}
+
+/// The same; `wrong` is given all errors, where there are some.
+pub fn load_or(
+    entries: &[Entry],
+    wrong: impl FnOnce(&[Diagnostic]) -> Result<(), Failure>,
+) -> Result<Vec<Loaded>, Failure> {
     let mut loaded = Vec::new();
-    let mut bad = false;
+    let mut errors = Vec::new();
     for entry in entries {
-        match parse(entry) {
+        let read = read(entry);
+        let text = std::str::from_utf8(&entry.text).unwrap_or_default();
+        // Warnings are for whoever writes the test.
+        if read.test.is_none() || entry.file.is_some() {
+            show(&read.diagnostics, text);
+        }
+        match read.test {
             Some(test) => loaded.push(test),
-            None => bad = true,
+            None => errors.extend(read.diagnostics),
         }
     }
-    if bad {
+    if !errors.is_empty() {
+        wrong(&errors)?;
         return Err(Failure::Told(Exit::BadInput));
     }
     Ok(loaded)
-}
-
-fn parse(entry: &Entry) -> Option<Loaded> {
-    let read = read(entry);
-    let text = std::str::from_utf8(&entry.text).unwrap_or_default();
-    // Warnings are for whoever writes the test.
-    if read.test.is_none() || entry.file.is_some() {
-        show(&read.diagnostics, text);
-    }
-    read.test
 }
 
 /// What came of reading a test.
@@ -174,9 +197,17 @@ pub fn show(diagnostics: &[Diagnostic], text: &str) {
 
 /// A kernel; what is to be said about the expression is printed.
 pub fn profile(word: &str) -> Result<Profile, Failure> {
-    let composed = Kernels::shipped()
-        .profile(word)
-        .map_err(|e| Failure::Input(e.to_string()))?;
+    let composed = Kernels::shipped().profile(word).map_err(|error| {
+        let newest = Kernels::shipped().releases().last();
+        Failure::Input(match (&error, newest) {
+            (ProfileError::UnknownProfile { suggestions, .. }, Some(newest))
+                if suggestions.is_empty() =>
+            {
+                format!("{error}: `cowherd kernels` shows all there are, up to {newest}")
+            }
+            _ => error.to_string(),
+        })
+    })?;
     for warning in &composed.warnings {
         terminal::warn(&format!("{word}: {warning}"));
     }
@@ -188,5 +219,13 @@ pub fn profiles(words: &[String]) -> Result<Vec<Profile>, Failure> {
     if words.is_empty() {
         return Ok(Kernels::shipped().matrix());
     }
-    words.iter().map(|word| profile(word)).collect()
+    let mut profiles: Vec<Profile> = Vec::new();
+    for word in words {
+        let profile = profile(word)?;
+        // Named twice, it runs once.
+        if !profiles.iter().any(|p| p.name == profile.name) {
+            profiles.push(profile);
+        }
+    }
+    Ok(profiles)
 }

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use cowherd_explore::Ended;
+use cowherd_litmus::Diagnostic;
 use cowherd_model::check::Run;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::checked::{Checked, Row, Standing, positive_negative};
 use crate::coverage::{Coverage, StepName};
@@ -25,6 +27,25 @@ pub struct Document {
     /// What the corpus leaves untested; only where the whole corpus ran on the matrix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<CoverageJson>,
+}
+
+/// In place of a [`Document`]: what is wrong with tests that cannot be read.
+pub fn errors(all: &[Diagnostic]) -> serde_json::Value {
+    let error = |d: &Diagnostic| {
+        json!({
+            "source": &*d.source,
+            "line": d.line,
+            "column": d.column,
+            "code": d.code.as_str(),
+            "message": d.message,
+            "help": d.help,
+        })
+    };
+    json!({
+        "schema": SCHEMA,
+        "cowherd": env!("CARGO_PKG_VERSION"),
+        "errors": all.iter().map(error).collect::<Vec<_>>(),
+    })
 }
 
 /// What a corpus tests.

@@ -1,5 +1,6 @@
 //! Results as JUnit XML: a suite a test, a case a kernel.
 
+use cowherd_litmus::Diagnostic;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::checked::{Checked, Row, Standing};
@@ -24,6 +25,26 @@ pub fn junit(tests: &[Checked]) -> Result<String, Box<dyn std::error::Error>> {
         }
         report.add_test_suite(suite);
     }
+    Ok(report.to_string()?)
+}
+
+/// In place of the results: a case for each thing that is wrong with tests that cannot be read.
+///
+/// # Errors
+///
+/// As [`junit`].
+pub fn errors(all: &[Diagnostic]) -> Result<String, Box<dyn std::error::Error>> {
+    let mut report = Report::new("cowherd");
+    let mut suite = TestSuite::new("tests that cannot be read");
+    for d in all {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status
+            .set_message(d.message.as_str())
+            .set_type(d.code.as_str());
+        let place = format!("{}:{}:{}", d.source, d.line, d.column);
+        suite.add_test_case(TestCase::new(place, status));
+    }
+    report.add_test_suite(suite);
     Ok(report.to_string()?)
 }
 

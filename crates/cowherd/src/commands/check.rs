@@ -1,13 +1,16 @@
 //! `cowherd check`
 
 use cowherd_explore::About;
+use cowherd_litmus::Diagnostic;
 use cowherd_model::kernels::{Kernels, Profile};
+use cowherd_model::lower::Refused;
 use cowherd_report::table::{self, Levels};
 use cowherd_report::{Checked, Standing, herd, json, junit, matrix};
 
 use crate::batch::{self, Extras, Job};
 use crate::cli::{Check, Format};
-use crate::commands::graph;
+use crate::commands::list::pretty;
+use crate::commands::{explain, graph};
 use crate::coverage;
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Loaded};
@@ -19,7 +22,8 @@ const FEW: usize = 3;
 
 pub fn run(args: &Check) -> Result<Exit, Failure> {
     let corpus = input::corpus(args.from.corpus.as_deref())?;
-    let tests = input::load(&input::entries(&args.tests, &corpus)?)?;
+    let entries = input::entries(&args.tests, &corpus)?;
+    let tests = input::load_or(&entries, |errors| wrong(errors, args.format))?;
     let profiles = input::profiles(&args.on.kernels)?;
     if tests.is_empty() {
         terminal::complain("there is no test to run");
@@ -54,6 +58,7 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
     extras.checkpoints = checkpoints.as_ref();
     extras.cluster = cluster.as_ref();
     let checked = batch::run(&jobs, &args.search, extras);
+    refusals(&jobs, &checked);
     large::tell(extras.checkpoints);
     large::lost(extras.cluster);
     let whole = args.tests.is_empty() && named && !terminal::stopped();
@@ -84,6 +89,35 @@ pub fn run(args: &Check) -> Result<Exit, Failure> {
         }
     }
     Ok(exit(&checked))
+}
+
+/// Says where a test asks for what the model cannot run; once, not for each kernel.
+fn refusals(jobs: &[Job], checked: &[Checked]) {
+    for (job, checked) in jobs.iter().zip(checked) {
+        let mut told: Vec<&Refused> = Vec::new();
+        let refused = checked.rows.iter().filter_map(|row| match &row.result {
+            Some(Err(refused)) => Some(refused),
+            _ => None,
+        });
+        for refused in refused {
+            if !told.contains(&refused) {
+                explain::show_refused(job.test, refused);
+                told.push(refused);
+            }
+        }
+    }
+}
+
+/// Tests that are none, for a program that reads the results.
+fn wrong(errors: &[Diagnostic], format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Text | Format::Herd => Ok(()),
+        Format::Json => Ok(terminal::print(&pretty(&json::errors(errors))?)?),
+        Format::Junit => {
+            let text = junit::errors(errors).map_err(|e| Failure::Machine(e.to_string()))?;
+            Ok(terminal::print(&text)?)
+        }
+    }
 }
 
 /// What the search is about, if there is but one.

@@ -1,9 +1,9 @@
 //! `cowherd explain`
 
-use cowherd_litmus::ast::Kind;
+use cowherd_litmus::ast::{Kind, Quantifier};
 use cowherd_litmus::{Code, Diagnostic};
 use cowherd_model::check::{Run, Search, Shared, Verdict, check};
-use cowherd_model::kernels::{Kernels, Profile};
+use cowherd_model::kernels::{Kernels, Profile, Range};
 use cowherd_model::lower::Refused;
 use cowherd_model::spec;
 use cowherd_model::witness::Trace;
@@ -187,11 +187,22 @@ impl<'a> Finder<'a> {
         find::goal(&self.test.test, run)
     }
 
-    /// The newest kernel of the matrix on which there is something to explain; the newest of all if there is none.
+    /// The newest kernel of the matrix on which there is something to explain; else one that the test's `Result:` lines name, such
+    /// as a kernel without the rule that keeps it away; the newest of all if there is none.
     pub fn newest_bad(&self) -> Result<Profile, Failure> {
         let matrix = Kernels::shipped().matrix();
         let mut shared = Shared::default();
-        for profile in matrix.iter().rev() {
+        let named = self.test.expectations.clauses.iter().filter_map(|clause| {
+            let good = match self.test.test.condition.quantifier {
+                Quantifier::Forall => Verdict::Always,
+                _ => Verdict::Never,
+            };
+            match &clause.range {
+                Range::Kernel(profile) if clause.verdict != good => Some(&**profile),
+                _ => None,
+            }
+        });
+        for profile in matrix.iter().rev().chain(named) {
             if let Ok(run) = shared.check(&self.test.test, profile, &self.search)
                 && self.goal(&run).is_some()
             {
@@ -225,13 +236,24 @@ impl<'a> Finder<'a> {
 
 /// The model cannot run the test: prints where, and why.
 pub fn refuse(test: &Loaded, refused: &Refused) -> Failure {
-    let diagnostic: Diagnostic = input::diagnostic(
+    show_refused(test, refused);
+    Failure::Told(Exit::BadInput)
+}
+
+/// Prints where the test asks for what the model cannot run, and what to write instead.
+pub fn show_refused(test: &Loaded, refused: &Refused) {
+    let mut diagnostic: Diagnostic = input::diagnostic(
         Code::Limit,
         refused.message.clone(),
         refused.span,
         &test.source,
         &test.text,
     );
+    if refused.message.contains("at most") {
+        diagnostic.help = vec![
+            "leave out what the question does not need; the chapter on the language has the limits"
+                .into(),
+        ];
+    }
     input::show(&[diagnostic], &test.text);
-    Failure::Told(Exit::BadInput)
 }

@@ -64,6 +64,9 @@ fn an_unknown_kernel_is_2_and_names_what_may_be_meant() {
     c.run("check odirect-swap -k v5.1x")
         .ends(2)
         .complains("unknown profile `v5.1x`; did you mean one of `v5.1`, `v5.10`, `v5.11`?");
+    c.run("kernels v99")
+        .ends(2)
+        .complains("unknown profile `v99`: `cowherd kernels` shows all there are, up to v7.2");
     c.run("kernels v9.9")
         .ends(2)
         .complains("v9.9 is not known: v4.19 to v7.2 are");
@@ -170,4 +173,46 @@ fn a_folder_without_tests_is_4() {
     let c = Cowherd::new();
     std::fs::create_dir(c.folder.path().join("empty")).unwrap();
     c.run("check empty").ends(4);
+}
+
+/// A test beyond the model's room, which the language has: where, and what to do.
+#[test]
+fn what_the_model_has_no_room_for_is_shown_in_the_test() {
+    let five = SMALL.replace(
+        "    anon x = 1;",
+        "    anon x = 1;\n    anon a = 1;\n    anon b = 1;\n    anon c = 1;\n    anon d = 1;",
+    );
+    let c = Cowherd::new().with("small.litmus", &five);
+    c.run("check small.litmus -k v7.2")
+        .ends(2)
+        .complains("at most 4 variables")
+        .complains("anon d = 1;")
+        .complains("^^^")
+        .complains("help: leave out what the question does not need");
+}
+
+/// A condition that would be Never whatever happens is no test.
+#[test]
+fn a_livelock_in_a_condition_is_refused() {
+    for kind in ["livelock", "deadlock"] {
+        let asked = SMALL.replace("(x=1)", &format!("(violates({kind}))"));
+        Cowherd::new()
+            .with("small.litmus", &asked)
+            .run("check small.litmus -k v7.2")
+            .ends(2)
+            .complains(&format!("a {kind} is in no final state"));
+    }
+}
+
+/// Who asks for a kind is told of those that `explain` has.
+#[test]
+fn the_kinds_that_are_offered_are_those_that_can_be_explained() {
+    let ran = Cowherd::new()
+        .run("explain odirect-swap --kind nothing")
+        .ends(2);
+    assert!(
+        ran.err.contains("deadlock") && !ran.err.contains("livelock"),
+        "{}",
+        ran.err
+    );
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Cowherd, SMALL};
+use crate::{Cowherd, Ran, SMALL};
 
 /// Times and counts of states are nobody's promise.
 fn lasting(herd: &str) -> String {
@@ -104,4 +104,41 @@ fn who_closes_the_pipe_early_hears_no_complaint() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// A program that reads the results is told in its own form that a test is none.
+#[test]
+fn what_cannot_be_read_is_told_in_the_form_that_was_asked_for() {
+    let c = Cowherd::new().with("bad.litmus", "MM bad { anon x = 1 } exists (x=1)");
+    let json = c.run("check bad.litmus --format json").ends(2).out;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let error = &json["errors"][0];
+    assert_eq!(
+        (&error["source"], &error["line"]),
+        (&"bad.litmus".into(), &1.into())
+    );
+    assert!(error["code"].as_str().unwrap().starts_with('E'));
+    let xml = c.run("check bad.litmus --format junit").ends(2).out;
+    assert!(
+        xml.contains("<error") && xml.contains("bad.litmus:1:"),
+        "{xml}"
+    );
+}
+
+#[test]
+fn a_test_comes_from_standard_input() {
+    let c = Cowherd::new();
+    let mut command = c.command();
+    command
+        .args(["check", "-", "-k", "v7.2"])
+        .write_stdin(SMALL);
+    Ran::of(command.output().unwrap()).ends(0).says("small");
+}
+
+#[test]
+fn a_kernel_that_is_named_twice_runs_once() {
+    let ran = Cowherd::new()
+        .run("check odirect-swap -k v5.18 -k v5.18")
+        .ends(0);
+    assert_eq!(ran.out.matches("v5.18").count(), 1, "{}", ran.out);
 }

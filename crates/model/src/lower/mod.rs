@@ -125,8 +125,16 @@ fn lower_for(
         l.regs = Crew::registers(tasks.len());
     }
     if tasks.len() > MAX_CPUS {
+        let threads = test.threads.iter().map(|thread| thread.span);
+        let kernel = test
+            .kernel
+            .iter()
+            .flat_map(|k| (0..k.copies).map(|_| k.span));
         return refuse(
-            test.condition.span,
+            threads
+                .chain(kernel)
+                .nth(MAX_CPUS)
+                .unwrap_or(test.condition.span),
             format!("the model runs at most {MAX_CPUS} threads and kernel actors"),
         );
     }
@@ -252,7 +260,26 @@ fn limits(test: &Test) -> Result<(), Refused> {
             format!("the model has room for at most {MAX_PIPES} pipes"),
         );
     }
-    Ok(())
+    never_seen(test)
+}
+
+/// What no final state can show: the condition would never hold, whatever happens.
+fn never_seen(test: &Test) -> Result<(), Refused> {
+    let mut asked = None;
+    test.condition.prop.atoms(&mut |atom| {
+        if let AtomKind::Violates(Some(kind @ (ast::Kind::Deadlock | ast::Kind::Livelock))) =
+            atom.kind
+        {
+            asked = asked.or(Some((atom.span, kind.word())));
+        }
+    });
+    match asked {
+        Some((span, kind)) => refuse(
+            span,
+            format!("a {kind} is in no final state: `cowherd check --livelock` looks for both"),
+        ),
+        None => Ok(()),
+    }
 }
 
 fn config(test: &Test, profile: &Profile, sizes: Sizes, tasks: &[TaskProgram]) -> Config {

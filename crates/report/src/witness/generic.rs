@@ -6,18 +6,27 @@ use super::memory::{Memory, page_of_pte};
 
 /// The changes that are worth a sentence.
 pub fn changes(all: &[Change], before: &Memory, after: &Memory) -> Option<String> {
-    let said: Vec<String> = all
-        .iter()
+    let said: Vec<String> = in_order(all)
+        .into_iter()
         .filter(|c| !implied(c, all))
         .filter_map(|c| change(c, before, after))
         .collect();
     (!said.is_empty()).then(|| said.join(", "))
 }
 
+/// The changes of a step in the order in which they are told: it flushes TLBs first, and frees pages after that.
+pub fn in_order(all: &[Change]) -> Vec<&Change> {
+    let mut order: Vec<&Change> = all.iter().collect();
+    if all.iter().any(|c| c.field.is_empty() && c.to == "free") {
+        order.sort_by_key(|c| !(c.object.starts_with("CPU ") && c.to.is_empty()));
+    }
+    order
+}
+
 /// A VMA that comes or goes has or loses its permissions with it.
 fn implied(c: &Change, all: &[Change]) -> bool {
     let vma = |other: &Change| other.object == c.object && other.field == "VMA";
-    c.field == "VM_WRITE" && all.iter().any(vma)
+    c.field.starts_with("VM_") && all.iter().any(vma)
 }
 
 fn change(c: &Change, before: &Memory, after: &Memory) -> Option<String> {
@@ -46,6 +55,7 @@ fn change(c: &Change, before: &Memory, after: &Memory) -> Option<String> {
         "VMA" if c.to.is_empty() => Some(format!("unmaps the VMA of {object}")),
         "VM_WRITE" if c.to.is_empty() => Some(format!("{object} may no longer be written")),
         "VM_WRITE" => Some(format!("{object} may be written")),
+        "VM_SOFTDIRTY" if c.to.is_empty() => Some(format!("begins to track writes to {object}")),
         _ => None,
     }
 }
@@ -102,6 +112,8 @@ fn page(c: &Change, before: &Memory) -> Option<String> {
         return (!fresh).then(|| write(page, &c.field, &c.to, before));
     }
     match (c.field.as_str(), c.to.as_str()) {
+        ("PG_lru", "set") => Some(format!("puts {page} on the LRU")),
+        ("PG_swapbacked", "") => Some(format!("makes {page} lazyfree")),
         ("PG_writeback", "set") => Some(format!("{page} is under writeback")),
         ("PG_swapcache", "") => Some(format!("removes {page} from the swap cache")),
         ("PG_swapcache", slot) => Some(format!("adds {page} to the swap cache ({slot})")),
@@ -109,12 +121,15 @@ fn page(c: &Change, before: &Memory) -> Option<String> {
     }
 }
 
-/// `writes x[0]=7 into page 1`, and whether anybody maps that page.
+/// `writes x[0]=7 into page 1`, and who maps that page, if the variable that the value is meant for does not.
 pub fn write(page: &str, cell: &str, value: &str, m: &Memory) -> String {
     let what = format!("writes {}={value} into {page}", m.cell(page, cell));
-    if m.mapped_at(page).is_empty() && !m.get(page, "").is_empty() {
-        format!("{what}, which no page table maps")
-    } else {
-        what
+    let mapped = m.mapped_at(page);
+    match mapped.as_slice() {
+        [] if m.get(page, "").is_empty() => what,
+        [] => format!("{what}, which no page table maps"),
+        _ if m.home(page).is_none_or(|home| mapped.contains(&home)) => what,
+        [only] => format!("{what}, which only {only} maps now"),
+        several => format!("{what}, which {} map now", several.join(" and ")),
     }
 }

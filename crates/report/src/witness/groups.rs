@@ -2,7 +2,7 @@
 
 use cowherd_model::witness::{Trace, TraceStep};
 
-use super::memory::Memory;
+use super::memory::{Memory, page_of_pte};
 use super::phrases::{Scene, phrase};
 
 /// What an actor does in one go.
@@ -63,15 +63,37 @@ pub fn groups(trace: &Trace) -> Vec<Group> {
         }
     }
     for group in &mut groups {
-        let last = &trace.steps[group.steps.end - 1];
-        // Elsewhere the fault itself is told, and this goes without saying.
-        if group.headline().is_empty() && last.label == "CPU walk" && last.changes.is_empty() {
-            let faults = "finds nothing mapped that allows it: a page fault begins";
+        if group.headline().is_empty() {
+            let quiet = quiet(&trace.steps[group.steps.clone()]);
             group.phrases.pop();
-            group.phrases.push(Some(faults.into()));
+            group.phrases.push(Some(quiet));
         }
     }
     groups
+}
+
+/// What is said of steps of which each goes without saying: a fault that is cut in two, a call that changes nothing.
+fn quiet(steps: &[TraceStep]) -> String {
+    let Some(last) = steps.last() else {
+        return String::new();
+    };
+    if let ("CPU walk", Some(entry)) = (last.label.as_str(), last.changes.first()) {
+        let page = page_of_pte(&entry.to).unwrap_or_else(|| entry.to.clone());
+        return format!("takes the translation to {page} into the TLB");
+    }
+    match (last.label.as_str(), last.ends) {
+        ("CPU walk" | "WP0", false) => {
+            "finds nothing mapped that allows it: a page fault begins".into()
+        }
+        ("WP0", true) => "no VMA allows it: SIGSEGV".into(),
+        (_, true) => "no page table is changed; the call returns".into(),
+        (_, false) => as_far(last),
+    }
+}
+
+/// How far a call has come.
+pub fn as_far(last: &TraceStep) -> String {
+    format!("comes as far as {}", last.function)
 }
 
 /// Does a step go on with the call of another, earlier one of its actor? A call that fills several of the model's (a

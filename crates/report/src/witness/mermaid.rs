@@ -5,6 +5,10 @@ use std::fmt::Write as _;
 use cowherd_model::witness::Trace;
 
 use super::groups::groups;
+use crate::style::wrap;
+
+/// Columns of a message: actors stand as far apart as the longest between them is wide.
+const MESSAGE: usize = 40;
 
 /// The diagram.
 pub fn mermaid(trace: &Trace) -> String {
@@ -39,7 +43,8 @@ pub fn mermaid(trace: &Trace) -> String {
             );
         }
         for said in group.phrases.iter().flatten() {
-            let _ = writeln!(out, "    a{actor}->>mm: {}", escape(said));
+            let said = wrap(&escape(said), MESSAGE, 0).replace('\n', "<br/>");
+            let _ = writeln!(out, "    a{actor}->>mm: {said}");
         }
     }
     let end: Vec<&str> = trace

@@ -97,15 +97,24 @@ impl<'a> Scene<'a> {
         if call.starts_with("madvise") || call.starts_with("ksm") {
             return "a fault";
         }
-        if self.step.label.starts_with("WP") && call.contains("pin(") && !writes(call) {
-            return "unshare fault";
-        }
         let left = call.split_once(" = ").map(|(left, _)| left);
-        if left.is_some_and(|l| l.contains('[') || is_variable(l)) || writes(call) {
+        if left.is_some_and(|l| l.contains('[') || is_variable(l))
+            || writes(call)
+            || self.breaks_cow()
+        {
             "write fault"
+        } else if self.step.label.starts_with('W') {
+            // A fault that only reads leaves a PTE that is there alone.
+            "unshare fault"
         } else {
             "read fault"
         }
+    }
+
+    /// Does this call's GUP break COW although it only reads? 17839856fd58, of v5.8, made it ask for FOLL_WRITE.
+    fn breaks_cow(&self) -> bool {
+        let forced = |(feature, has): &(String, bool)| feature == "gup_force_cow" && *has;
+        self.so_far().any(|step| step.asked.iter().any(forced))
     }
 }
 
@@ -152,16 +161,19 @@ pub fn phrase(s: &Scene) -> Option<String> {
         "SI3c" | "SI4" => None,
         "SI14" => swap_in(s),
         "SI12" | "SI16" => free_swap(s),
+        "userfault" => Some("waits for userfaultfd, then tries again".into()),
         "map new page" | "map zero page" => map_anonymous(s),
         "allocate" | "WC1" | "WC3" | "WC4" | "WC5" => None,
         "WP3" | "WP7" => cannot_reuse(s),
         "WP4" => Some("drains this CPU's LRU batch".into()),
         "WP5" if s.next_label().starts_with("WC") => Some(format!("cannot lock {}", s.page())),
-        "WP1" | "WP9" => reuse(s).or_else(generic),
+        "WP1" | "WP9" => trapped(s).or_else(|| reuse(s)).or_else(generic),
         "WP8" => None,
         "WC6" => copied(s),
         "WC8" => free_swap(s),
         "GF3" | "follow" => grab(s).or_else(generic),
+        "enter" => submitted(s).or_else(generic),
+        "unpin" => generic().or_else(|| dropped(s)),
         "GF undo" => Some("GUP-fast backs off and drops it again".into()),
         "DR2" => Some("marks the page dirty".into()),
         "DR3" => Some("submits the I/O".into()),
@@ -197,8 +209,8 @@ impl Scene<'_> {
         let Some(page) = self.translated() else {
             return self.page();
         };
-        if self.stale(&page) {
-            format!("{page} through a stale TLB entry")
+        if let Some(how) = self.stale(&page) {
+            format!("{page} {how}")
         } else if page == "page 0" {
             "the zero page".into()
         } else {
@@ -206,19 +218,27 @@ impl Scene<'_> {
         }
     }
 
-    /// Does no PTE of the variable that the call names map the page any more?
-    fn stale(&self, page: &str) -> bool {
-        let named = |address: &str| {
+    /// How the TLB's translation to this page is out of date: no PTE of the variable that the call names maps the page any more,
+    /// or the PTE allows less.
+    fn stale(&self, page: &str) -> Option<&'static str> {
+        let mut named = self.before.all().filter(|(address, field, _)| {
             let variable = address.rsplit(':').next().unwrap_or(address);
-            mentions(&self.step.call, variable)
+            *field == "PTE" && mentions(&self.step.call, variable)
+        });
+        let maps = |pte: &str| match page {
+            "page 0" => pte.starts_with("zero page"),
+            _ => page_of_pte(pte).is_some_and(|p| p == page),
         };
-        if page == "page 0" {
-            let zero = |(object, field, pte): (&str, &str, &str)| {
-                field == "PTE" && pte.starts_with("zero page") && named(object)
-            };
-            return !self.before.all().any(zero);
+        let Some((_, _, pte)) = named.find(|(_, _, pte)| maps(pte)) else {
+            return Some("through a stale TLB entry");
+        };
+        if pte.contains("PROT_NONE") {
+            Some("through a TLB entry that still allows it; the PTE does not")
+        } else if self.step.label == "CPU store" && !pte.contains(" W") {
+            Some("through a TLB entry that is still writable; the PTE is not")
+        } else {
+            None
         }
-        !self.before.mapped_at(page).into_iter().any(named)
     }
 
     /// What a page is counted to have, with its pins, which weigh more.
@@ -279,7 +299,7 @@ impl Scene<'_> {
 }
 
 fn cpu_store(s: &Scene) -> Option<String> {
-    let stale = s.translated().is_some_and(|page| s.stale(&page));
+    let stale = s.translated().and_then(|page| s.stale(&page));
     match s.step.changes.iter().find(|c| c.field.starts_with('[')) {
         Some(c) => {
             let what = format!(
@@ -288,10 +308,9 @@ fn cpu_store(s: &Scene) -> Option<String> {
                 c.to,
                 c.object
             );
-            Some(if stale {
-                format!("{what} through a stale TLB entry")
-            } else {
-                what
+            Some(match stale {
+                Some(how) => format!("{what} {how}"),
+                None => what,
             })
         }
         None => Some(format!("stores to {}", s.accessed())),
@@ -366,6 +385,23 @@ fn cannot_reuse(s: &Scene) -> Option<String> {
     Some(format!("{} cannot reuse {page}: {counts}", s.fault()))
 }
 
+/// WP1: userfaultfd has write-protected the page, and the fault goes to it; where nobody may wait for it, nowhere.
+fn trapped(s: &Scene) -> Option<String> {
+    let trap = |(address, field, pte): (&str, &str, &str)| {
+        let variable = address.rsplit(':').next().unwrap_or(address);
+        field == "PTE" && pte.contains("uffd-wp") && mentions(&s.step.call, variable)
+    };
+    let next = s.next_label();
+    let goes_on = next.starts_with('W') || s.changed("PTE").is_some();
+    if goes_on || !s.before.all().any(trap) || s.fault() == "unshare fault" {
+        return None;
+    }
+    Some(match next {
+        "userfault" => "userfaultfd traps the fault: the page is write-protected".into(),
+        _ => "the fault is userfaultfd's, which nobody here may wait for: nothing is copied".into(),
+    })
+}
+
 /// The write fault makes the PTE writable.
 fn reuse(s: &Scene) -> Option<String> {
     let pte = s.changed("PTE")?;
@@ -399,10 +435,9 @@ fn copied(s: &Scene) -> Option<String> {
             }
         })
         .unwrap_or_else(|| "the page".into());
-    let what = if s.step.function == "wp_page_copy" && !s.changed("PTE")?.to.contains(" W") {
-        "unshares"
-    } else {
-        "copies"
+    let what = match s.fault() {
+        "unshare fault" => "unshares",
+        _ => "copies",
     };
     Some(format!("{what} {old} to {new} and maps that"))
 }
@@ -428,6 +463,24 @@ fn grab(s: &Scene) -> Option<String> {
     Some(format!(
         "takes a {flag}{write} reference on {} ({} {})",
         c.object, c.field, c.to
+    ))
+}
+
+/// A transfer of a registered buffer, which looks up no page.
+fn submitted(s: &Scene) -> Option<String> {
+    let state = s.changed("state")?;
+    state
+        .to
+        .starts_with("in flight")
+        .then(|| "submits the I/O".into())
+}
+
+/// A long-lived reference that goes.
+fn dropped(s: &Scene) -> Option<String> {
+    let of = s.changed("refcount")?;
+    Some(format!(
+        "drops its reference on {} (refcount {})",
+        of.object, of.to
     ))
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use cowherd_model::diff::Change;
 use cowherd_model::witness::{Trace, TraceStep};
 
+use super::generic;
 use super::groups::{Group, groups};
 use super::memory::Memory;
 use crate::style::{BAD, BOLD, DIM, NAME, WIDTH, paint, plural, wrap};
@@ -49,8 +50,18 @@ fn ending(trace: &Trace) -> String {
     if !trace.outcome.is_empty() {
         parts.push(trace.outcome.join("; "));
     }
-    if !trace.broken.is_empty() {
-        parts.push(trace.broken.join(", "));
+    // What the condition itself asks for is said once.
+    let asked = |kind: &str| {
+        let atom = |name: &str| trace.outcome.iter().any(|o| o == name);
+        match kind.strip_prefix("hazard ") {
+            Some(hazard) => atom(&format!("hazard({hazard})")),
+            None => atom(&format!("violates({kind})")),
+        }
+    };
+    let broken = trace.broken.iter().map(String::as_str);
+    let broken: Vec<&str> = broken.filter(|kind| !asked(kind)).collect();
+    if !broken.is_empty() {
+        parts.push(broken.join(", "));
     }
     parts.join("; ")
 }
@@ -155,7 +166,7 @@ fn line(out: &mut String, step: &TraceStep, margin: usize) {
 pub fn changes(all: &[Change]) -> String {
     let mut out = String::new();
     let mut object = "";
-    for c in all {
+    for c in generic::in_order(all) {
         if c.object == object {
             out.push_str(", ");
         } else {

@@ -8,7 +8,7 @@ use cowherd_model::why_not::{How, Parting, Replay};
 use cowherd_model::witness::{Trace, TraceStep};
 use serde_json::json;
 
-use super::groups::{Group, groups};
+use super::groups::{Group, as_far, groups};
 use super::story;
 use crate::style::{BAD, BOLD, DIM, GOOD, NAME, WIDTH, paint, plural, wrap};
 
@@ -50,7 +50,11 @@ pub fn why_not(recorded: &Trace, replay: &Replay, proofs: &[Counterproof]) -> St
         }
         let said = group.phrases[..group.phrases.len().min(parting.at - group.steps.start)].iter();
         let said: Vec<&str> = said.flatten().map(String::as_str).collect();
-        headline(&mut out, Some(n + 1), group, &said.join("; "));
+        let mut said = said.join("; ");
+        if said.is_empty() {
+            said = as_far(&here.steps[group.steps.end.min(parting.at) - 1]);
+        }
+        headline(&mut out, Some(n + 1), group, &said);
     }
     let _ = write!(out, "\n{}", apart(recorded, here, parting));
     if names.is_empty() {
