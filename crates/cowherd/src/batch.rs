@@ -108,7 +108,7 @@ fn one(job: &Job, each: &Search, meter: &Meter) -> Checked {
     let mut shared = Shared::default();
     let mut rows = Vec::new();
     for profile in &job.profiles {
-        let what = format!("{} on {profile}", test.name);
+        let what = format!("{} on {profile}", job.test.title);
         let progress = |p: &_| meter.searching(&what, p);
         let search = Search {
             progress: Some(&progress),
@@ -135,6 +135,7 @@ fn one(job: &Job, each: &Search, meter: &Meter) -> Checked {
         });
     }
     Checked {
+        title: job.test.title.clone(),
         test: Arc::clone(test),
         source: job.test.source.clone(),
         rows,

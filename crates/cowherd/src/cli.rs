@@ -103,7 +103,7 @@ Examples:
   cowherd check my.litmus -k v7.2 --cluster hosts --process 0
       One search by all processes that the file names; the others are started with --process 1 and so on.")]
 pub struct Check {
-    /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
+    /// Tests: names of the corpus, THEME/NAME, themes (THEME/), files, folders. Default: the whole corpus.
     #[arg(value_name = "TEST|FILE|FOLDER")]
     pub tests: Vec<String>,
     #[command(flatten)]
@@ -225,7 +225,7 @@ Examples:
   cowherd explain my.litmus -k v6.1 --kind lost-write --format json > trace.json
       The first lost write, as data; `cowherd replay trace.json` steps it again.")]
 pub struct Explain {
-    /// A test of the corpus, or a file.
+    /// A test of the corpus, its name or THEME/NAME, or a file.
     #[arg(value_name = "TEST|FILE")]
     pub test: String,
     /// The kernel. Default: the newest of the matrix on which it happens. With --why-not, a second one is the broken kernel.
@@ -308,7 +308,7 @@ Examples:
   cowherd report -o site --conformance real.json
       What real kernels did stands in the cells.")]
 pub struct Report {
-    /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
+    /// Tests: names of the corpus, THEME/NAME, themes (THEME/), files, folders. Default: the whole corpus.
     #[arg(value_name = "TEST|FILE|FOLDER")]
     pub tests: Vec<String>,
     /// The folder to write into. Files of the same names are replaced.
@@ -355,7 +355,7 @@ Examples:
   cowherd bless --check
       Writes nothing, and says which tests of ./litmus give something else than they did; exit code 1 if any.")]
 pub struct Bless {
-    /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
+    /// Tests: names of the corpus, THEME/NAME, themes (THEME/), files, folders. Default: the whole corpus.
     #[arg(value_name = "TEST|FILE|FOLDER")]
     pub tests: Vec<String>,
     /// The folder that the corpus is in. Default: ./litmus.
@@ -398,7 +398,7 @@ Examples:
   cowherd list --json
       With the text of each test.")]
 pub struct List {
-    /// Names or themes. Default: everything.
+    /// Names, THEME/NAME, themes (THEME/). Default: everything.
     #[arg(value_name = "TEST|THEME")]
     pub tests: Vec<String>,
     /// As JSON.

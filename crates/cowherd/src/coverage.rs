@@ -36,7 +36,7 @@ pub fn find(jobs: &[Job], checked: &[Checked], args: &cli::Search) -> Coverage {
                 while let Some(feature) = next() {
                     let tries = tries(feature, jobs, checked);
                     if let Some(t) = tries.iter().find(|t| flips(t, &search)) {
-                        let name = t.job.test.test.name.clone();
+                        let name = t.job.test.title.clone();
                         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                         found.push((feature, name));
                     }

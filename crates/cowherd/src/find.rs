@@ -100,7 +100,7 @@ fn reached(test: &Test, program: &Program, state: &State, goal: &Goal) -> bool {
 /// What a trace of this test on this kernel is called.
 pub fn names(test: &Loaded, profile: &Profile) -> Names {
     Names {
-        test: test.test.name.clone(),
+        test: test.title.clone(),
         source: test.text.clone(),
         profile: profile.name.clone(),
     }

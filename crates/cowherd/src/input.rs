@@ -14,6 +14,8 @@ use crate::terminal;
 
 /// A test that is ready to run.
 pub struct Loaded {
+    /// What people are told that it is called, as of [`Entry`].
+    pub title: String,
     /// The test.
     pub test: Arc<Test>,
     /// Its text.
@@ -34,7 +36,7 @@ pub fn corpus(folder: Option<&Path>) -> Result<Corpus, Failure> {
     }
 }
 
-/// The tests that words name: files, folders, names and themes of the corpus; all of the corpus if there are none.
+/// The tests that words name: files; names, `THEME/NAME` and themes of the corpus; other folders. All of the corpus if there are no words.
 pub fn entries(words: &[String], corpus: &Corpus) -> Result<Vec<Entry>, Failure> {
     if words.is_empty() {
         return Ok(corpus.entries.clone());
@@ -47,7 +49,9 @@ pub fn entries(words: &[String], corpus: &Corpus) -> Result<Vec<Entry>, Failure>
         } else if path.is_file() {
             vec![Entry::file(path).map_err(|e| Failure::file(path, &e))?]
         } else {
-            let named: Vec<Entry> = corpus.find(word).into_iter().cloned().collect();
+            let named = corpus
+                .find(word)
+                .map_err(|e| Failure::Input(e.to_string()))?;
             if named.is_empty() && path.is_dir() {
                 let folder = Corpus::folder(path).map_err(|e| Failure::file(path, &e))?;
                 if folder.entries.is_empty() {
@@ -57,7 +61,7 @@ pub fn entries(words: &[String], corpus: &Corpus) -> Result<Vec<Entry>, Failure>
             } else if named.is_empty() {
                 return Err(Failure::Input(unknown(word, corpus)));
             } else {
-                named
+                named.into_iter().cloned().collect()
             }
         };
         for entry in found {
@@ -153,6 +157,7 @@ pub fn read(entry: &Entry) -> Read {
     match Expectations::of(&test, text, Kernels::shipped()) {
         Ok(expectations) => Read {
             test: Some(Loaded {
+                title: entry.title.clone(),
                 test: Arc::new(test),
                 text: text.into(),
                 source: entry.source.clone(),

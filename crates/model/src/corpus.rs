@@ -1,6 +1,8 @@
 //! The corpus: tests by name, embedded in the binary or read from a folder, and the results that they expect.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ pub struct Entry {
     pub name: String,
     /// The folder that it stands in, seen from the corpus: its theme. Empty at the top.
     pub theme: String,
+    /// What people are told: the name, or `THEME/NAME` where another test of the corpus has the same.
+    pub title: String,
     /// What diagnostics call it.
     pub source: String,
     /// The file, unless it is embedded.
@@ -36,6 +40,24 @@ pub struct Corpus {
     pub entries: Vec<Entry>,
 }
 
+/// A name that several tests have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ambiguous {
+    /// The name.
+    pub word: String,
+    /// What to write instead; a theme of the same name ends with a slash.
+    pub candidates: Vec<String>,
+}
+
+impl fmt::Display for Ambiguous {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.candidates.join("`, `");
+        write!(f, "`{}` may be any of `{all}`", self.word)
+    }
+}
+
+impl std::error::Error for Ambiguous {}
+
 impl Entry {
     fn new(path: &str, source: String, file: Option<PathBuf>, text: Cow<'static, [u8]>) -> Entry {
         let path = path.strip_suffix(".litmus").unwrap_or(path);
@@ -43,9 +65,23 @@ impl Entry {
         Entry {
             name: name.into(),
             theme: theme.into(),
+            title: name.into(),
             source,
             file,
             text,
+        }
+    }
+
+    /// A test that stands in no file.
+    pub fn made(name: &str, source: String, text: Vec<u8>) -> Entry {
+        Entry::new(name, source, None, text.into())
+    }
+
+    /// Its path in the corpus, without `.litmus`: no other test has it.
+    pub fn path(&self) -> String {
+        match self.theme.as_str() {
+            "" => self.name.clone(),
+            theme => format!("{theme}/{}", self.name),
         }
     }
 
@@ -73,9 +109,20 @@ impl Corpus {
                 Cow::Borrowed(text.as_bytes()),
             )
         };
-        Corpus {
-            entries: SHIPPED.iter().map(entry).collect(),
+        Corpus::of(SHIPPED.iter().map(entry).collect())
+    }
+
+    fn of(mut entries: Vec<Entry>) -> Corpus {
+        let mut count: BTreeMap<String, usize> = BTreeMap::new();
+        for entry in &entries {
+            *count.entry(entry.name.clone()).or_default() += 1;
         }
+        for entry in &mut entries {
+            if count[&entry.name] > 1 {
+                entry.title = entry.path();
+            }
+        }
+        Corpus { entries }
     }
 
     /// Every `.litmus` file in a folder and the folders below.
@@ -95,17 +142,44 @@ impl Corpus {
             let text = fs::read(&file)?;
             entries.push(Entry::new(&path, source, Some(file), text.into()));
         }
-        Ok(Corpus { entries })
+        Ok(Corpus::of(entries))
     }
 
-    /// The tests of this name, or of this theme (a folder of the corpus).
-    pub fn find(&self, word: &str) -> Vec<&Entry> {
-        let word = word.strip_suffix(".litmus").unwrap_or(word);
-        let named: Vec<&Entry> = self.entries.iter().filter(|e| e.name == word).collect();
-        if !named.is_empty() {
-            return named;
+    /// The tests that a word names: `THEME/NAME` is that test, and `THEME/` or `THEME/*` are all of a theme. A bare word is the test of that
+    /// name, or, where there is none, the theme. Empty if it names nothing.
+    ///
+    /// # Errors
+    ///
+    /// If several tests have this name.
+    pub fn find(&self, word: &str) -> Result<Vec<&Entry>, Ambiguous> {
+        let theme = word.strip_suffix('*').unwrap_or(word);
+        if let Some(theme) = theme.strip_suffix('/') {
+            return Ok(self.theme(theme.trim_end_matches('/')));
         }
-        let word = word.trim_end_matches('/');
+        let word = word.strip_suffix(".litmus").unwrap_or(word);
+        if let Some(entry) = self.entries.iter().find(|e| e.path() == word) {
+            return Ok(vec![entry]);
+        }
+        let named: Vec<&Entry> = self.entries.iter().filter(|e| e.name == word).collect();
+        let theme = self.theme(word);
+        match named.len() {
+            0 => Ok(theme),
+            1 => Ok(named),
+            _ => {
+                let mut candidates: Vec<String> = named.iter().map(|e| e.path()).collect();
+                if !theme.is_empty() {
+                    candidates.push(format!("{word}/"));
+                }
+                Err(Ambiguous {
+                    word: word.into(),
+                    candidates,
+                })
+            }
+        }
+    }
+
+    /// The tests of a theme, and of those below it.
+    fn theme(&self, word: &str) -> Vec<&Entry> {
         let inside = |e: &&Entry| {
             e.theme == word
                 || e.theme
@@ -297,10 +371,34 @@ mod tests {
     #[test]
     fn a_test_is_found_by_name_and_by_theme() {
         let corpus = Corpus::shipped();
-        assert_eq!(corpus.find("odirect-swap").len(), 1);
-        assert!(corpus.find("direct-io").len() >= 2);
-        assert!(corpus.find("direct").is_empty());
+        let found = |word: &str| -> Vec<String> {
+            let found = corpus.find(word).unwrap();
+            found.iter().map(|e| e.path()).collect()
+        };
+        assert_eq!(found("odirect-swap"), ["direct-io/odirect-swap"]);
+        assert_eq!(found("direct-io/odirect-swap"), ["direct-io/odirect-swap"]);
+        for theme in ["direct-io", "direct-io/", "direct-io/*"] {
+            let all = found(theme);
+            assert!(all.len() >= 2, "{theme}");
+            assert!(all.iter().all(|path| path.starts_with("direct-io/")));
+        }
+        for nothing in ["direct", "direct/", "fork/odirect-swap", "*"] {
+            assert!(found(nothing).is_empty(), "{nothing}");
+        }
         assert_eq!(corpus.suggest("odirect-swpa")[0], "odirect-swap");
+    }
+
+    #[test]
+    fn a_name_that_several_tests_have_is_ambiguous_and_each_has_a_title_of_its_own() {
+        let corpus = Corpus::shipped();
+        let candidates = corpus.find("fork").unwrap_err().candidates;
+        assert_eq!(candidates, ["migration/fork", "swapoff/fork", "fork/"]);
+        let mut titles = std::collections::BTreeSet::new();
+        for entry in &corpus.entries {
+            assert!(titles.insert(&entry.title), "{}", entry.title);
+            assert_eq!(corpus.find(&entry.title), Ok(vec![entry]));
+            assert_eq!(corpus.find(&entry.path()), Ok(vec![entry]));
+        }
     }
 
     #[test]

@@ -256,11 +256,7 @@ fn part_3_differs_first_where_a_transfer_meets_reclaim() {
 #[test]
 fn the_mails_test_is_minimal_and_one_with_more_is_not() {
     let corpus = cowherd_model::corpus::Corpus::shipped();
-    let entry = corpus
-        .find("odirect-swap")
-        .into_iter()
-        .find(|e| e.name == "odirect-swap")
-        .unwrap();
+    let entry = corpus.find("odirect-swap").unwrap()[0];
     let text = String::from_utf8(entry.text.to_vec()).unwrap();
     let on = kernel("v5.10");
     let search = Search::default();

@@ -25,7 +25,7 @@ fn program(text: &str, kernels: &[Profile]) -> Result<Emitted, Refusal> {
 
 fn of_corpus(name: &str, kernel: &str) -> Emitted {
     let corpus = Corpus::shipped();
-    let entry = corpus.find(name)[0];
+    let entry = corpus.find(name).unwrap()[0];
     let text = std::str::from_utf8(&entry.text).unwrap();
     let kernel = Kernels::shipped().profile(kernel).unwrap().profile;
     program(text, &[kernel]).unwrap()
@@ -107,7 +107,7 @@ fn a_pin_is_a_registered_buffer() {
 #[test]
 fn a_kernel_on_which_it_does_not_happen_has_no_order() {
     let corpus = Corpus::shipped();
-    let entry = corpus.find("odirect-swap")[0];
+    let entry = corpus.find("odirect-swap").unwrap()[0];
     let text = std::str::from_utf8(&entry.text).unwrap();
     let kernel = Kernels::shipped().profile("v6.1").unwrap().profile;
     let refusal = program(text, &[kernel]).unwrap_err().to_string();

@@ -12,6 +12,8 @@ use cowherd_model::lower::Refused;
 /// A test and what came of it on each kernel.
 #[derive(Clone, Debug)]
 pub struct Checked {
+    /// What people are told that it is called: its name, with its theme where another test has the same.
+    pub title: String,
     /// The test.
     pub test: Arc<Test>,
     /// What diagnostics call its file.

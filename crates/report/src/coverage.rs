@@ -36,7 +36,7 @@ impl Coverage {
                 coverage.reached.extend(&a.reached);
                 for b in &runs[..at] {
                     if let Some(feature) = decisive(a, b) {
-                        coverage.flip(feature, &checked.test.name);
+                        coverage.flip(feature, &checked.title);
                     }
                 }
             }

@@ -54,7 +54,11 @@ pub fn expected(checked: &Checked) -> String {
 fn block(checked: &Checked, row: &Row, detail: Detail) -> Option<String> {
     let run = row.run()?;
     let test = &checked.test;
-    let name = &test.name;
+    // Beside its file, a test needs no theme.
+    let name = match detail {
+        Detail::Run => &checked.title,
+        Detail::Lasting => &test.name,
+    };
     let kind = match test.condition.quantifier {
         Quantifier::Exists => "Allowed",
         Quantifier::NotExists => "Forbidden",

@@ -159,7 +159,7 @@ pub fn document(tests: &[Checked], coverage: Option<&Coverage>) -> Document {
 fn test(checked: &Checked) -> TestJson {
     let test = &checked.test;
     TestJson {
-        name: test.name.clone(),
+        name: checked.title.clone(),
         source: checked.source.clone(),
         doc: test.doc.clone(),
         condition: test.show(&test.condition).to_string(),

@@ -14,10 +14,10 @@ use crate::table::ended;
 pub fn junit(tests: &[Checked]) -> Result<String, Box<dyn std::error::Error>> {
     let mut report = Report::new("cowherd");
     for checked in tests {
-        let mut suite = TestSuite::new(checked.test.name.as_str());
+        let mut suite = TestSuite::new(checked.title.as_str());
         for row in &checked.rows {
             let mut case = TestCase::new(row.profile.name.as_str(), status(row));
-            case.set_classname(checked.test.name.as_str());
+            case.set_classname(checked.title.as_str());
             if let Some(run) = row.run() {
                 case.set_time(run.elapsed);
             }

@@ -75,7 +75,7 @@ pub fn differences(tests: &[Checked]) -> String {
     let mut out = String::new();
     for checked in tests {
         for row in &checked.rows {
-            let name = &checked.test.name;
+            let name = &checked.title;
             match (&row.result, row.standing()) {
                 (Some(Err(refused)), _) => {
                     let _ = writeln!(

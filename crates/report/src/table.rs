@@ -27,7 +27,7 @@ pub fn table(checked: &Checked, levels: Levels) -> String {
     let _ = writeln!(
         out,
         "{}  {}",
-        paint(BOLD, &test.name),
+        paint(BOLD, &checked.title),
         test.show(&test.condition)
     );
     let width = checked

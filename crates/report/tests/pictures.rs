@@ -17,7 +17,7 @@ use serde_json::Value;
 
 fn mail() -> String {
     let corpus = Corpus::shipped();
-    let entry = corpus.find("odirect-swap")[0];
+    let entry = corpus.find("odirect-swap").unwrap()[0];
     String::from_utf8(entry.text.to_vec()).unwrap()
 }
 
@@ -338,7 +338,7 @@ fn the_memory_is_rebuilt_from_the_start_and_the_steps() {
     let mut rebuilt = 0;
     for entry in ["direct-io", "pins", "swap"]
         .iter()
-        .flat_map(|theme| corpus.find(theme))
+        .flat_map(|theme| corpus.find(theme).unwrap())
     {
         let text = String::from_utf8(entry.text.to_vec()).unwrap();
         let Some(trace) = find(&text, "v5.18") else {

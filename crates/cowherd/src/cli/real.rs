@@ -20,14 +20,14 @@ Examples:
       One test; --system makes a swap area of its own, and takes it away again.
   cowherd probe --system --dry-run
       What would be touched, and which tests would be skipped for want of what.
-  cowherd probe fork --free 1000
+  cowherd probe fork/ --free 1000
       Threads run against each other as well, for races inside the kernel.
   cowherd probe --random 2000 --seed 1 --system
       Random programs; one that the model forbids is made smaller, and printed.
   cowherd probe -k v6.1.176 --format json
       Held against another kernel's model, as data.")]
 pub struct Probe {
-    /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
+    /// Tests: names of the corpus, THEME/NAME, themes (THEME/), files, folders. Default: the whole corpus.
     #[arg(value_name = "TEST|FILE|FOLDER")]
     pub tests: Vec<String>,
     /// The kernel of the model. Default: by the running kernel's release.
@@ -93,7 +93,7 @@ Examples:
   cowherd vm --kernel target/kernels/6.12/vmlinuz --shell
       A shell in the guest; the host's busybox, if it has one.")]
 pub struct Vm {
-    /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
+    /// Tests: names of the corpus, THEME/NAME, themes (THEME/), files, folders. Default: the whole corpus.
     #[arg(value_name = "TEST|FILE|FOLDER")]
     pub tests: Vec<String>,
     /// The kernel: a bzImage.
@@ -131,7 +131,7 @@ Examples:
   cowherd conform --kernels target/kernels --live --write docs/src/conformance.md
       And on this machine's own kernel; writes the chapter of the book.")]
 pub struct Conform {
-    /// Tests: names or themes of the corpus, files, folders. Default: the whole corpus.
+    /// Tests: names of the corpus, THEME/NAME, themes (THEME/), files, folders. Default: the whole corpus.
     #[arg(value_name = "TEST|FILE|FOLDER")]
     pub tests: Vec<String>,
     /// The kernels: DIR/NAME/vmlinuz, with DIR/NAME/modules beside it.
@@ -258,7 +258,7 @@ Examples:
       With an order from the newest kernel of the matrix on which it happens.
   cowherd emit odirect-swap --c -k v5.10 > repro.c && cc -O1 -static -pthread -o repro repro.c && ./repro")]
 pub struct Emit {
-    /// A test: a name of the corpus, or a file.
+    /// A test: a name of the corpus, THEME/NAME, or a file.
     #[arg(value_name = "TEST|FILE")]
     pub test: String,
     /// In C, which is all there is so far.

@@ -123,7 +123,7 @@ Examples:
 
 Exit codes: 0 minimal; 1 reducible, or it breaks nothing; 3 beyond the bound: a limit cut a search short.")]
 pub struct Classify {
-    /// A test of the corpus, or a file.
+    /// A test of the corpus, its name or THEME/NAME, or a file.
     #[arg(value_name = "TEST|FILE")]
     pub test: String,
     /// The kernel on which the test breaks something. Default: the newest of the matrix on which it does.

@@ -117,13 +117,7 @@ pub fn states(n: u64) -> String {
 
 /// A test that was made, as if it had been read.
 pub fn loaded(name: &str, text: String) -> Result<Loaded, Failure> {
-    let entry = Entry {
-        name: name.into(),
-        theme: String::new(),
-        source: format!("{name}.litmus"),
-        file: None,
-        text: text.into_bytes().into(),
-    };
+    let entry = Entry::made(name, format!("{name}.litmus"), text.into_bytes());
     let mut tests = input::load(&[entry])?;
     Ok(tests.pop().expect("one test was given"))
 }

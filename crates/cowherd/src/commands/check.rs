@@ -130,7 +130,7 @@ fn about(jobs: &[Job], args: &Check, extras: Extras) -> Result<About, Failure> {
     };
     let search = batch::search(&args.search, 1, extras);
     let mut about = large::about("check", &job.profiles[0], &search.options())?;
-    about.line("test", &job.test.test.name);
+    about.line("test", &job.test.title);
     about.hashed("text of the test", job.test.text.as_bytes());
     Ok(about)
 }

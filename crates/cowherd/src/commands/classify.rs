@@ -33,7 +33,7 @@ pub fn run(args: &Classify) -> Result<Exit, Failure> {
     );
     let head = format!(
         "{} on {}",
-        paint(BOLD, &test.test.name),
+        paint(BOLD, &test.title),
         paint(BOLD, &profile.name)
     );
     let (text, exit) = match classify(&test.text, &profile, &search) {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use cowherd_model::corpus::Entry;
 use cowherd_probe::live::judge::Verdict;
 use cowherd_probe::live::machine::Machine;
 use cowherd_probe::live::{Options, Reach};
@@ -20,11 +21,7 @@ pub fn run(args: &Conform) -> Result<Exit, Failure> {
     let corpus = input::corpus(args.from.corpus.as_deref())?;
     let entries = input::entries(&args.tests, &corpus)?;
     let tests = input::load(&entries)?;
-    let name = |entry: &cowherd_model::corpus::Entry| match entry.theme.as_str() {
-        "" => entry.name.clone(),
-        theme => format!("{theme}/{}", entry.name),
-    };
-    let names: Vec<String> = entries.iter().map(name).collect();
+    let names: Vec<String> = entries.iter().map(Entry::path).collect();
     let folders = folders(&args.kernels).map_err(|e| Failure::file(&args.kernels, &e))?;
     if folders.is_empty() && !args.live {
         return Err(Failure::Input(format!(

@@ -38,13 +38,13 @@ pub fn run(args: &Emit) -> Result<Exit, Failure> {
     let emitted = emit(&test.test, &test.text, &kernels, &search).map_err(|refusal| {
         Failure::Input(format!(
             "{} cannot be written as a program: {refusal}",
-            test.test.name
+            test.title
         ))
     })?;
     if emitted.kernel.is_none() {
         terminal::warn(&format!(
             "{} happens on no kernel of the matrix in an order that a program can force; the program shows that it does not",
-            test.test.name
+            test.title
         ));
     }
     terminal::print(&emitted.text)?;

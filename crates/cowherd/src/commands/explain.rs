@@ -95,10 +95,9 @@ fn nothing(
     if format == Telling::Json {
         terminal::print("null\n")?;
     } else {
-        let test = &finder.test.test;
         let head = format!(
             "{} on {}",
-            paint(BOLD, &test.name),
+            paint(BOLD, &finder.test.title),
             paint(BOLD, &profile.name)
         );
         let text = if unknown {
@@ -164,7 +163,7 @@ impl<'a> Finder<'a> {
     /// All that comes of the test on a kernel.
     pub fn check(&self, profile: &Profile) -> Result<Run, Failure> {
         let meter = Meter::new(1);
-        let what = format!("{} on {profile}", self.test.test.name);
+        let what = format!("{} on {profile}", self.test.title);
         let progress = |p: &_| meter.searching(&what, p);
         let search = Search {
             progress: Some(&progress),
@@ -216,7 +215,7 @@ impl<'a> Finder<'a> {
     /// The shortest schedule to the goal.
     pub fn find(&self, profile: &Profile, goal: &Goal) -> Result<Option<Trace>, Failure> {
         let meter = Meter::new(1);
-        let what = format!("{} on {profile}, the shortest", self.test.test.name);
+        let what = format!("{} on {profile}, the shortest", self.test.title);
         let progress = |p: &_| meter.searching(&what, p);
         let search = Search {
             progress: Some(&progress),

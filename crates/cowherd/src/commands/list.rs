@@ -77,6 +77,7 @@ fn as_json(entries: &[Entry]) -> Result<String, Failure> {
             let test = parsed(entry);
             json!({
                 "name": entry.name,
+                "title": entry.title,
                 "theme": entry.theme,
                 "source": entry.source,
                 "doc": test.as_ref().map(|t| t.doc.clone()),

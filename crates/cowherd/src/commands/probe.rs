@@ -11,7 +11,7 @@ use cowherd_probe::vm::held::Tested;
 use crate::cli::{Probe, ProbeFormat};
 use crate::commands::random::{self, Ground};
 use crate::exit::{Exit, Failure};
-use crate::input;
+use crate::input::{self, Loaded};
 use crate::terminal::{self, STOP};
 
 pub fn run(args: &Probe) -> Result<Exit, Failure> {
@@ -48,7 +48,7 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
         return random::run(programs, &options, ground);
     }
     if args.dry_run {
-        return dry_run(&tests, &machine, &options, &about);
+        return dry_run(&loaded, &machine, &options, &about);
     }
     if args.format == ProbeFormat::Ktap {
         terminal::print(&ktap::head(tests.len(), std::slice::from_ref(&about)))?;
@@ -56,7 +56,11 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
     let mut all: Vec<Judged> = Vec::new();
     let mut closed = None;
     let ran = live::run_all(&tests, &options, &STOP, |result| {
-        let judged = judge::judge(&result, &profile, &options);
+        let mut judged = judge::judge(&result, &profile, &options);
+        // Results come in the order of the tests.
+        if let Some(test) = loaded.get(all.len()) {
+            judged.name.clone_from(&test.title);
+        }
         let text = match args.format {
             ProbeFormat::Ktap => ktap::line(all.len() + 1, &judged),
             ProbeFormat::Text => text(&judged),
@@ -115,7 +119,7 @@ pub fn kernel(word: Option<&str>, machine: &Machine) -> Result<(Profile, String)
 }
 
 fn dry_run(
-    tests: &[Test],
+    tests: &[Loaded],
     machine: &Machine,
     options: &Options,
     about: &str,
@@ -127,17 +131,17 @@ fn dry_run(
     out.push_str("\nTests:\n");
     let mut runnable = 0;
     for test in tests {
-        match plan(test, machine) {
+        match plan(&test.test, machine) {
             Ok(plan) => {
                 runnable += 1;
                 let notes = plan.notes.join("; ");
                 out.push_str(&format!(
                     "  {} runs{}{notes}\n",
-                    test.name,
+                    test.title,
                     if notes.is_empty() { "" } else { ": " }
                 ));
             }
-            Err(why) => out.push_str(&format!("  {} is skipped: {why}\n", test.name)),
+            Err(why) => out.push_str(&format!("  {} is skipped: {why}\n", test.title)),
         }
     }
     out.push_str(&format!(

@@ -18,13 +18,8 @@ use crate::terminal;
 
 pub fn run(args: &Replay) -> Result<Exit, Failure> {
     let recorded = load(args)?;
-    let entry = Entry {
-        name: recorded.test.clone(),
-        theme: String::new(),
-        source: recorded.test.clone(),
-        file: None,
-        text: recorded.source.clone().into_bytes().into(),
-    };
+    let source = recorded.test.clone();
+    let entry = Entry::made(&recorded.test, source, recorded.source.clone().into_bytes());
     let test = input::load(&[entry])?
         .pop()
         .ok_or(Failure::Told(Exit::BadInput))?;

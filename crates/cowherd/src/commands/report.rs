@@ -93,7 +93,7 @@ fn witnesses(tests: &[Loaded], checked: &[Checked], args: &Report) -> Vec<Witnes
                     let mine = of_test(at, &tests[at], &checked[at], &search);
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                     found.extend(mine);
-                    meter.done(&format!("how {} happens", tests[at].test.name));
+                    meter.done(&format!("how {} happens", tests[at].title));
                 }
             });
         }

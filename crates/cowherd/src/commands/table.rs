@@ -156,7 +156,7 @@ impl Known {
                 let newest = matrix.last();
                 let form = newest.and_then(|newest| same_program(&test.test, newest).ok()?);
                 known.extend(form.map(|form| Written {
-                    name: format!("{}/{}", entry.theme, entry.name),
+                    name: entry.path(),
                     form,
                     test,
                 }));

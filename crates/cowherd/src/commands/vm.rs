@@ -48,14 +48,15 @@ pub fn run(args: &Vm) -> Result<Exit, Failure> {
     if let SessionEnd::NoKernel(why) = &session.end {
         return Err(Failure::Machine(format!("no kernel came up: {why}")));
     }
-    let held = hold(&guest, &session, &profile, why, &options);
+    let mut held = hold(&guest, &session, &profile, why, &options);
     let mut about = vec![format!(
         "{}, held against {} ({})",
         held.release, held.profile, held.why
     )];
     about.extend(held.notes.iter().cloned());
     let mut text = ktap::head(tests.len(), &about);
-    for (n, (tested, test)) in held.tests.iter().zip(&tests).enumerate() {
+    for (n, (tested, test)) in held.tests.iter_mut().zip(&tests).enumerate() {
+        tested.call(&test.name);
         text.push_str(&tested.ktap(n + 1, &test.name));
     }
     text.push_str(&format!("# {}\n", table::counts(&held.tests)));
@@ -66,7 +67,7 @@ pub fn run(args: &Vm) -> Result<Exit, Failure> {
 /// A test of the corpus, for a guest.
 pub fn source(test: &Loaded) -> Source {
     Source {
-        name: test.test.name.clone(),
+        name: test.title.clone(),
         text: test.text.clone(),
     }
 }

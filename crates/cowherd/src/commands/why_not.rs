@@ -152,7 +152,7 @@ fn nowhere(finder: &Finder, fixed: &Profile) -> Result<Exit, Failure> {
     terminal::print(&format!(
         "{} on {fixed}: it does not happen, and on no other kernel of the matrix either.\n\
          A second -k names a kernel on which it does.\n",
-        finder.test.test.name
+        finder.test.title
     ))?;
     Ok(Exit::Fine)
 }

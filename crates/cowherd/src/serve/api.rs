@@ -1,6 +1,5 @@
 //! What the page asks for.
 
-use std::borrow::Cow;
 use std::io::Read;
 
 use cowherd_litmus::{Colour, Diagnostic};
@@ -87,12 +86,7 @@ fn get(path: &str, query: &str, playground: &Playground) -> Answer {
     let number = |text: Option<&str>| text.and_then(|t| t.parse().ok());
     match path {
         "/" => Answer::page(playground::page(&start(&playground.corpus))),
-        // Names of tests need no escapes.
-        "/api/test" => match playground
-            .corpus
-            .find(value("name").unwrap_or_default())
-            .first()
-        {
+        "/api/test" => match test(value("name").unwrap_or_default(), &playground.corpus) {
             Some(entry) => {
                 let text = String::from_utf8_lossy(&entry.text);
                 Answer::json(&json!({ "text": text }))
@@ -119,16 +113,22 @@ fn get(path: &str, query: &str, playground: &Playground) -> Answer {
     }
 }
 
+/// The test of this title. Of what a browser escapes, titles have nothing but the slash.
+fn test<'a>(title: &str, corpus: &'a Corpus) -> Option<&'a Entry> {
+    let title = title.replace("%2F", "/");
+    corpus.entries.iter().find(|e| e.title == title)
+}
+
 fn start(corpus: &Corpus) -> Start {
     let mut themes: Vec<(String, Vec<String>)> = Vec::new();
     for entry in &corpus.entries {
         match themes.iter_mut().find(|(theme, _)| *theme == entry.theme) {
-            Some((_, names)) => names.push(entry.name.clone()),
-            None => themes.push((entry.theme.clone(), vec![entry.name.clone()])),
+            Some((_, titles)) => titles.push(entry.title.clone()),
+            None => themes.push((entry.theme.clone(), vec![entry.title.clone()])),
         }
     }
-    let first = corpus.find(FIRST);
-    let first = first.first().copied().or(corpus.entries.first());
+    let first = corpus.entries.iter().find(|e| e.title == FIRST);
+    let first = first.or(corpus.entries.first());
     let kernels = Kernels::shipped().matrix();
     Start {
         text: first.map_or(String::new(), |e| String::from_utf8_lossy(&e.text).into()),
@@ -141,13 +141,7 @@ fn start(corpus: &Corpus) -> Start {
 }
 
 fn entry(text: &str) -> Entry {
-    Entry {
-        name: "test".into(),
-        theme: String::new(),
-        source: "test.litmus".into(),
-        file: None,
-        text: Cow::Owned(text.as_bytes().to_vec()),
-    }
+    Entry::made("test", "test.litmus".into(), text.as_bytes().to_vec())
 }
 
 /// Diagnostics with their places as the browser counts them, in UTF-16, and drawn as on a terminal.

@@ -82,7 +82,7 @@ impl Site<'_> {
             }
         }
         for (feature, name) in &self.coverage.flips {
-            if let Some(at) = self.tests.iter().position(|c| c.test.name == *name) {
+            if let Some(at) = self.tests.iter().position(|c| c.title == *name) {
                 flips.entry(*feature).or_default().insert(at);
             }
         }
