@@ -1,6 +1,8 @@
 //! Tests as C programs: what can be written compiles without a word, what cannot is refused, and the program of the mail's scenario does on
 //! real kernels what the model says.
 
+mod common;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -144,13 +146,6 @@ fn what_a_program_cannot_do_is_refused_with_the_reason() {
     }
 }
 
-/// Kernels as `scripts/fetch-kernels` puts them, or in `COWHERD_KERNELS`.
-fn kernel(series: &str) -> Option<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kernels");
-    let all = std::env::var_os("COWHERD_KERNELS").map_or(default, PathBuf::from);
-    Some(all.join(series)).filter(|folder| folder.join("vmlinuz").is_file())
-}
-
 /// Boots a kernel with a program as its /init; what it wrote.
 fn boot(kernel: &Path, program: &Path, folder: &Path) -> String {
     let mut archive = Archive::default();
@@ -210,12 +205,14 @@ fn the_mails_read_is_lost_on_5_10_and_not_on_6_1() {
         ("5.10", "LOST: odirect-swap", 1),
         ("6.1", "ok: odirect-swap", 0),
     ] {
-        let (Ok(_), Some(kernel)) = (&qemu, kernel(series)) else {
-            eprintln!(
-                "missing, so not tested: QEMU, or the kernel {series} (scripts/fetch-kernels)"
-            );
+        let Some(kernel) = common::fetched("kernels", "COWHERD_IMAGES", series) else {
             continue;
         };
+        if qemu.is_err() {
+            assert!(!common::needed(series), "missing: QEMU");
+            eprintln!("missing, so not tested: QEMU");
+            continue;
+        }
         let text = boot(&kernel, &program, &folder.0);
         assert!(
             text.contains(word) && text.contains(&format!("exit code {code}")),

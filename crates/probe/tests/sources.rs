@@ -1,9 +1,9 @@
 //! The clues of kernels/ against whole source trees: what is found must be what the profiles say, feature by feature.
 //!
 //! The trees are not in the repository. They are looked for in `COWHERD_SOURCES`, else where `scripts/fetch-kernels --source` puts them:
-//! a folder for each series, `5.10`, `6.1`, `6.12`, `7.2`. A tree that is not there is named, and not tested.
+//! a folder for each series, `5.10`, `6.1`, `6.12`, `7.2`. A tree that is not there is named, and not tested, unless `COWHERD_NEEDED` lists it.
 
-use std::path::{Path, PathBuf};
+mod common;
 
 use cowherd_model::kernels::Kernels;
 use cowherd_probe::detect::look::Found;
@@ -18,21 +18,12 @@ const SERIES: [(&str, &str); 4] = [
     ("7.2", "v7.2"),
 ];
 
-fn sources() -> PathBuf {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kernel-sources");
-    std::env::var_os("COWHERD_SOURCES").map_or(default, PathBuf::from)
-}
-
 /// The trees that are there, with their profiles; those that are missing are named.
 fn trees() -> Vec<(Tree, &'static str)> {
     let mut trees = Vec::new();
     for (series, profile) in SERIES {
-        let folder = sources().join(series);
-        if folder.is_dir() {
+        if let Some(folder) = common::fetched("kernel-sources", "COWHERD_SOURCES", series) {
             trees.push((Tree::open(&folder).unwrap(), profile));
-        } else {
-            let folder = folder.display();
-            eprintln!("missing, so not tested: the source of {series} ({folder})");
         }
     }
     trees
