@@ -31,7 +31,14 @@ pub struct Loaded {
 /// The corpus: that of a folder, or the embedded one.
 pub fn corpus(folder: Option<&Path>) -> Result<Corpus, Failure> {
     match folder {
-        Some(folder) => Corpus::folder(folder).map_err(|e| Failure::file(folder, &e)),
+        Some(folder) => {
+            let corpus = Corpus::folder(folder).map_err(|e| Failure::file(folder, &e))?;
+            if corpus.entries.is_empty() {
+                let folder = folder.display();
+                return Err(Failure::Input(format!("{folder} holds no .litmus file")));
+            }
+            Ok(corpus)
+        }
         None => Ok(Corpus::shipped()),
     }
 }

@@ -75,6 +75,9 @@ pub fn tell(text: &str) {
     let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
+/// What takes less is over before somebody wonders.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// A line on standard error, if that is a terminal, that says how far it is; silent for whatever takes less than a second.
 pub struct Meter {
     terminal: bool,
@@ -104,20 +107,20 @@ impl Meter {
 
     /// One of them is done.
     pub fn done(&self, what: &str) {
-        self.show(what, 1, None);
+        self.show(what, 1, None, PATIENCE);
     }
 
-    /// This is done now, and is none of the things.
-    pub fn doing(&self, what: &str) {
-        self.show(what, 0, None);
+    /// This is done now, and takes more than a second; it is none of the things.
+    pub fn long(&self, what: &str) {
+        self.show(what, 0, None, Duration::ZERO);
     }
 
     /// A search has come so far.
     pub fn searching(&self, what: &str, p: &Progress) {
-        self.show(what, 0, Some(p));
+        self.show(what, 0, Some(p), PATIENCE);
     }
 
-    fn show(&self, what: &str, done: usize, progress: Option<&Progress>) {
+    fn show(&self, what: &str, done: usize, progress: Option<&Progress>, patience: Duration) {
         // A panic while the line was drawn is reported by itself.
         let mut line = self
             .line
@@ -125,10 +128,7 @@ impl Meter {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         line.done += done;
         let recent = |shown: Instant| shown.elapsed() < Duration::from_millis(100);
-        if !self.terminal
-            || self.began.elapsed() < Duration::from_secs(1)
-            || line.shown.is_some_and(recent)
-        {
+        if !self.terminal || self.began.elapsed() < patience || line.shown.is_some_and(recent) {
             return;
         }
         line.shown = Some(Instant::now());

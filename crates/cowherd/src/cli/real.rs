@@ -36,10 +36,10 @@ pub struct Probe {
     #[command(flatten)]
     pub from: From,
     /// Runs of each order of calls.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value = "3")]
     pub runs: u32,
     /// Orders of a test at most; of more, a sample is taken.
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    #[arg(long, value_name = "N", value_parser = some, default_value = "60")]
     pub orders: usize,
     /// Runs of each test in which threads run against each other, with random delays.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -48,7 +48,7 @@ pub struct Probe {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Run so many random programs in place of tests, each in one order.
-    #[arg(long, value_name = "N", conflicts_with = "tests")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "tests")]
     pub random: Option<u64>,
     /// Allow what changes the machine while tests run: a swap area of its own, KSM, settings. All of it is put back.
     #[arg(long)]
@@ -57,7 +57,7 @@ pub struct Probe {
     #[arg(long)]
     pub dry_run: bool,
     /// End after so many seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), default_value = "600")]
     pub seconds: u64,
     /// How to write the results.
     #[arg(long, value_name = "FORMAT", default_value = "ktap")]
@@ -106,7 +106,7 @@ pub struct Vm {
     #[arg(long, conflicts_with_all = ["tests", "random"])]
     pub shell: bool,
     /// Run so many random programs in place of tests, each in one order.
-    #[arg(long, value_name = "N", conflicts_with = "tests")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "tests")]
     pub random: Option<u64>,
     /// The kernel of the model. Default: by the image's release.
     #[arg(short = 'k', long, value_name = "PROFILE")]
@@ -161,10 +161,10 @@ pub struct Conform {
 #[derive(Debug, Args)]
 pub struct Runs {
     /// Runs of each order of calls.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value = "3")]
     pub runs: u32,
     /// Orders of a test at most; of more, a sample is taken.
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    #[arg(long, value_name = "N", value_parser = some, default_value = "60")]
     pub orders: usize,
     /// Runs of each test in which threads run against each other, with random delays.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -187,14 +187,43 @@ pub struct Machine {
     )]
     pub append: String,
     /// Its memory: 512M, 2G.
-    #[arg(long, value_name = "BYTES", value_parser = bytes, default_value = "512M", help_heading = "Virtual machine")]
+    #[arg(long, value_name = "BYTES", value_parser = memory, default_value = "512M", help_heading = "Virtual machine")]
     pub memory: usize,
     /// Its CPUs.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), default_value = "2", help_heading = "Virtual machine")]
     pub cpus: u32,
     /// Give up a boot, or a test, after so long.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60", help_heading = "Virtual machine")]
+    #[arg(long, value_name = "SECONDS", value_parser = limit, default_value = "60", help_heading = "Virtual machine")]
     pub timeout: Duration,
+}
+
+/// At least one.
+fn some(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("there has to be one at least".into()),
+        Ok(n) => Ok(n),
+        Err(e) => Err(format!("{e}")),
+    }
+}
+
+/// A guest's memory: with less, it does not get as far as a test.
+fn memory(text: &str) -> Result<usize, String> {
+    match bytes(text)? {
+        ..SMALLEST => Err("a guest needs 128M at least".into()),
+        bytes => Ok(bytes),
+    }
+}
+
+/// Bytes of memory that a guest has at least.
+const SMALLEST: usize = 128 << 20;
+
+/// How long a boot, or a test, may take: a guest counts in seconds.
+fn limit(text: &str) -> Result<Duration, String> {
+    let limit = seconds(text)?;
+    if limit < Duration::from_secs(1) {
+        return Err("a second is the least".into());
+    }
+    Ok(limit)
 }
 
 /// Which kernel is this, as a profile?

@@ -8,7 +8,7 @@ use cowherd_probe::live::judge::Verdict;
 use cowherd_probe::live::machine::Machine;
 use cowherd_probe::live::{Options, Reach};
 use cowherd_probe::vm::held::{Held, Tested};
-use cowherd_probe::vm::{self, SessionEnd, table};
+use cowherd_probe::vm::{self, table};
 use cowherd_report::html::conformance::{Bar, Conformance, Real, SCHEMA, Seen};
 
 use crate::cli::Conform;
@@ -23,11 +23,17 @@ pub fn run(args: &Conform) -> Result<Exit, Failure> {
     let tests = input::load(&entries)?;
     let names: Vec<String> = entries.iter().map(Entry::path).collect();
     let folders = folders(&args.kernels).map_err(|e| Failure::file(&args.kernels, &e))?;
-    if folders.is_empty() && !args.live {
+    if folders.is_empty() {
         return Err(Failure::Input(format!(
             "{} has no folder with a vmlinuz; scripts/fetch-kernels makes such folders",
             args.kernels.display()
         )));
+    }
+    if tests.is_empty() {
+        return Ok(Exit::NothingRan);
+    }
+    for file in args.write.iter().chain(&args.json) {
+        writable(file).map_err(|e| Failure::file(file, &e))?;
     }
     let mut kernels = Vec::new();
     // First: processes are forked, and Ctrl-C is caught by a thread.
@@ -41,19 +47,23 @@ pub fn run(args: &Conform) -> Result<Exit, Failure> {
         if terminal::stopped() {
             break;
         }
-        let machine = guest::open(&folder.join("vmlinuz"), None, &args.machine)?;
-        let (profile, why) = guest::profile(&machine, None)?;
-        let options = guest::options(&args.runs, &profile);
-        let session = guest::boot(&machine, &mut accelerator, &sources, &options)?;
-        if let SessionEnd::NoKernel(why) = &session.end {
-            return Err(Failure::Machine(format!("no kernel came up: {why}")));
-        }
-        let mut held = guest::hold(&machine, &session, &profile, why, &options);
-        held.name = folder
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let opened = guest::open(&folder.join("vmlinuz"), None, &args.machine)
+            .and_then(|machine| Ok((guest::profile(&machine, None)?, machine)));
+        let held = match opened {
+            Ok(((profile, why), machine)) => {
+                let options = guest::options(&args.runs, &profile);
+                let session = guest::boot(&machine, &mut accelerator, &sources, &options)?;
+                let held = guest::hold(&machine, &session, &tests, &profile, why, &options);
+                Held {
+                    name: name.into(),
+                    ..held
+                }
+            }
+            // The others can be booted.
+            Err(Failure::Input(fault)) => Held::not_booted(name.into(), fault, tests.len()),
+            Err(failure) => return Err(failure),
+        };
         // In the order of the releases, and the live one last.
         kernels.insert(at, held);
     }
@@ -69,6 +79,10 @@ pub fn run(args: &Conform) -> Result<Exit, Failure> {
     }
     if terminal::stopped() {
         return Ok(Exit::Undetermined);
+    }
+    let none = |kernel: &Held| kernel.tests.iter().all(|t| matches!(t, Tested::NotRun));
+    if kernels.iter().all(none) {
+        return Ok(Exit::NothingRan);
     }
     Ok(guest::exit(kernels.iter().flat_map(|kernel| &kernel.tests)))
 }
@@ -106,6 +120,12 @@ fn conformance(names: &[String], kernels: &[Held]) -> Conformance {
         schema: SCHEMA,
         results,
     }
+}
+
+/// Can a file be written? It is not touched if it is there.
+fn writable(file: &Path) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.append(true).create(true).open(file).map(drop)
 }
 
 /// Folders with a kernel, in the order of their names as releases: 5.10 is before 6.1, and 6.1 before 6.12.
@@ -151,6 +171,7 @@ fn here(args: &Conform, tests: &[Loaded]) -> Result<Held, Failure> {
         profile: profile.name.clone(),
         why,
         notes: Vec::new(),
+        fault: None,
         tests: held,
     })
 }

@@ -17,6 +17,9 @@ use crate::terminal::{self, STOP};
 pub fn run(args: &Probe) -> Result<Exit, Failure> {
     let corpus = input::corpus(args.from.corpus.as_deref())?;
     let loaded = input::load(&input::entries(&args.tests, &corpus)?)?;
+    if loaded.is_empty() {
+        return Ok(Exit::NothingRan);
+    }
     let tests: Vec<Test> = loaded.iter().map(|l| (*l.test).clone()).collect();
     let reach = if args.system {
         Reach::System

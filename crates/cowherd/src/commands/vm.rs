@@ -6,7 +6,9 @@ use cowherd_litmus::ast::Test;
 use cowherd_model::kernels::Profile;
 use cowherd_probe::init::Source;
 use cowherd_probe::live::judge::Verdict;
-use cowherd_probe::live::{Options, Reach, ktap, release};
+use cowherd_probe::live::machine::Swap;
+use cowherd_probe::live::plan::plan;
+use cowherd_probe::live::{Machine, Options, Reach, ktap, release};
 use cowherd_probe::vm::console::Severity;
 use cowherd_probe::vm::held::{self, Held, Tested};
 use cowherd_probe::vm::{self, Accelerator, Event, Guest, Session, SessionEnd, table};
@@ -20,6 +22,9 @@ use crate::terminal::{self, Meter, STOP};
 pub fn run(args: &Vm) -> Result<Exit, Failure> {
     let corpus = input::corpus(args.from.corpus.as_deref())?;
     let tests = input::load(&input::entries(&args.tests, &corpus)?)?;
+    if tests.is_empty() {
+        return Ok(Exit::NothingRan);
+    }
     let guest = open(&args.kernel, args.modules.as_deref(), &args.machine)?;
     if args.shell {
         guest.shell().map_err(Failure::Machine)?;
@@ -43,21 +48,22 @@ pub fn run(args: &Vm) -> Result<Exit, Failure> {
         };
         return random::run(programs, &options, ground);
     }
-    let tests: Vec<Source> = tests.iter().map(source).collect();
-    let session = boot(&guest, &mut accelerator, &tests, &options)?;
-    if let SessionEnd::NoKernel(why) = &session.end {
-        return Err(Failure::Machine(format!("no kernel came up: {why}")));
+    let sources: Vec<Source> = tests.iter().map(source).collect();
+    let session = boot(&guest, &mut accelerator, &sources, &options)?;
+    let held = hold(&guest, &session, &tests, &profile, why, &options);
+    if let (Some(fault), None) = (&held.fault, &session.hello) {
+        return Err(Failure::Machine(fault.clone()));
     }
-    let mut held = hold(&guest, &session, &profile, why, &options);
     let mut about = vec![format!(
         "{}, held against {} ({})",
         held.release, held.profile, held.why
     )];
     about.extend(held.notes.iter().cloned());
+    let fault = held.fault.iter().flat_map(|fault| fault.lines());
+    about.extend(fault.map(String::from));
     let mut text = ktap::head(tests.len(), &about);
-    for (n, (tested, test)) in held.tests.iter_mut().zip(&tests).enumerate() {
-        tested.call(&test.name);
-        text.push_str(&tested.ktap(n + 1, &test.name));
+    for (n, (tested, test)) in held.tests.iter().zip(&tests).enumerate() {
+        text.push_str(&tested.ktap(n + 1, &test.title));
     }
     text.push_str(&format!("# {}\n", table::counts(&held.tests)));
     terminal::print(&text)?;
@@ -138,7 +144,7 @@ pub fn boot(
     let meter = Meter::new(tests.len());
     let mut watch = |event: Event| match event {
         Event::Boot(accelerator) => {
-            meter.doing(&format!(
+            meter.long(&format!(
                 "{} boots with {}",
                 guest.kernel,
                 accelerator.name()
@@ -153,10 +159,24 @@ pub fn boot(
 pub fn hold(
     guest: &Guest,
     session: &Session,
+    tests: &[Loaded],
     profile: &Profile,
     why: String,
     options: &Options,
 ) -> Held {
+    let meter = Meter::new(1);
+    meter.long(&format!("what was seen is held against {}", profile.name));
+    let mut held = held::hold(session, profile, options);
+    for (tested, test) in held.iter_mut().zip(tests) {
+        tested.call(&test.title);
+        if let (Tested::Judged { judged, .. }, Some(hello)) = (tested, &session.hello)
+            && !guest.has_folder
+            && let Some(reason) = &mut judged.reason
+            && wants_modules(&test.test, &hello.machine)
+        {
+            reason.push_str("; the guest has no modules: --modules DIR");
+        }
+    }
     let (release, version) = match &session.hello {
         Some(hello) => (hello.release.clone(), hello.version.clone()),
         None => (guest.image.release.clone(), guest.image.version.clone()),
@@ -168,8 +188,23 @@ pub fn hold(
         profile: profile.name.clone(),
         why,
         notes: held::notes(session),
-        tests: held::hold(session, profile, options),
+        fault: match &session.end {
+            SessionEnd::NoKernel(why) => Some(format!("no kernel came up: {why}")),
+            _ => None,
+        },
+        tests: held,
     }
+}
+
+/// Could the test run if the modules were there that tests use?
+fn wants_modules(test: &Test, machine: &Machine) -> bool {
+    let with = Machine {
+        fuse: true,
+        nbd: true,
+        own_swap: vec![Swap::ZRAM, Swap::LOOP],
+        ..machine.clone()
+    };
+    plan(test, machine).is_err() && plan(test, &with).is_ok()
 }
 
 /// What the model forbids and a kernel did decides, or a bug that a kernel found in itself; then what was not seen to its end; then whether anything ran.

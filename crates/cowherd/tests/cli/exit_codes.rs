@@ -172,7 +172,36 @@ fn what_was_met_before_the_bound_is_no_verdict() {
 fn a_folder_without_tests_is_4() {
     let c = Cowherd::new();
     std::fs::create_dir(c.folder.path().join("empty")).unwrap();
-    c.run("check empty").ends(4);
+    let none = "empty holds no .litmus file";
+    c.run("check empty").ends(4).complains(none);
+    c.run("probe empty").ends(4).complains(none);
+    c.run("vm --kernel none empty").ends(4).complains(none);
+    c.run("check --corpus empty").ends(2).complains(none);
+}
+
+#[test]
+fn a_number_of_which_nothing_comes_is_2() {
+    let c = Cowherd::new();
+    for (option, why) in [
+        ("--runs 0", "0 is not in 1.."),
+        ("--random 0", "0 is not in 1.."),
+        ("--orders 0", "there has to be one at least"),
+    ] {
+        for command in ["probe", "vm --kernel none"] {
+            let ran = c.run(&format!("{command} {option}")).ends(2);
+            ran.complains(why)
+                .complains(option.split(' ').next().unwrap());
+        }
+    }
+    c.run("vm --kernel none --timeout 0")
+        .ends(2)
+        .complains("a second is the least");
+    c.run("conform --kernels none --memory 1M")
+        .ends(2)
+        .complains("a guest needs 128M at least");
+    c.run("probe --seconds 0")
+        .ends(2)
+        .complains("0 is not in 1..");
 }
 
 /// A test beyond the model's room, which the language has: where, and what to do.

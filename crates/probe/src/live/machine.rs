@@ -58,6 +58,12 @@ impl Swap {
         stable: true,
     };
 
+    /// A file on a loop device.
+    pub const LOOP: Swap = Swap {
+        synchronous: false,
+        stable: false,
+    };
+
     /// For people.
     pub fn text(self) -> &'static str {
         match (self.synchronous, self.stable) {

@@ -69,6 +69,12 @@ pub fn trace(part: &str) -> Option<Trace> {
     })
 }
 
+/// The line in which the kernel panicked.
+pub fn panic(part: &str) -> Option<String> {
+    let at = part.find("Kernel panic - not syncing")?;
+    Some(lines(part[at..].lines().take(1)))
+}
+
 /// The last lines, where there is no complaint to begin with.
 pub fn tail(part: &str, count: usize) -> String {
     let all: Vec<&str> = part.lines().collect();
@@ -122,6 +128,14 @@ mod tests {
     fn a_slow_host_is_no_broken_kernel() {
         let found = trace(during(CONSOLE, 10)).unwrap();
         assert_eq!(found.severity, Severity::Warning);
+    }
+
+    #[test]
+    fn the_line_of_a_panic_is_found() {
+        assert_eq!(panic(CONSOLE), None);
+        let console = "[ 1.0] x\n[ 1.1] Kernel panic - not syncing: No init\r\n[ 1.2] y\n";
+        let line = "Kernel panic - not syncing: No init";
+        assert_eq!(panic(console).as_deref(), Some(line));
     }
 
     #[test]

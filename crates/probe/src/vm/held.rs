@@ -23,8 +23,26 @@ pub struct Held {
     pub why: String,
     /// What else is to be said: who ran the guest's instructions, in how many boots, which module did not load.
     pub notes: Vec<String>,
+    /// Why no kernel came up, or no more.
+    pub fault: Option<String>,
     /// The tests.
     pub tests: Vec<Tested>,
+}
+
+impl Held {
+    /// A kernel that cannot be booted at all.
+    pub fn not_booted(name: String, fault: String, tests: usize) -> Held {
+        Held {
+            name,
+            release: String::new(),
+            version: String::new(),
+            profile: String::new(),
+            why: String::new(),
+            notes: Vec::new(),
+            fault: Some(fault),
+            tests: vec![Tested::NotRun; tests],
+        }
+    }
 }
 
 /// A test on one kernel.
@@ -160,10 +178,8 @@ pub fn notes(session: &Session) -> Vec<String> {
     };
     let mut notes = vec![format!("QEMU with {}, {boots}", session.accelerator.name())];
     notes.extend(session.notes.iter().cloned());
-    match &session.end {
-        SessionEnd::Complete => {}
-        SessionEnd::Interrupted => notes.push("interrupted".into()),
-        SessionEnd::NoKernel(why) => notes.push(format!("no kernel came up: {why}")),
+    if session.end == SessionEnd::Interrupted {
+        notes.push("interrupted".into());
     }
     notes
 }

@@ -26,6 +26,9 @@ pub fn read(path: &Path) -> Result<Image, String> {
 fn header(bytes: &[u8]) -> Result<Image, String> {
     let is = |at: usize, magic: &[u8]| bytes.get(at..at + magic.len()) == Some(magic);
     if is(0x202, b"HdrS") {
+        if is_32_bit(bytes) {
+            return Err("a 32-bit kernel; cowherd boots kernels for x86-64".into());
+        }
         let (release, version) = text(bytes).unwrap_or_default();
         return Ok(Image { release, version });
     }
@@ -37,6 +40,14 @@ fn header(bytes: &[u8]) -> Result<Image, String> {
         "no Linux kernel image for x86-64 (bzImage)"
     };
     Err(message.into())
+}
+
+/// Has it no 64-bit entry point? Told since version 2.12 of the protocol, by XLF_KERNEL_64.
+fn is_32_bit(bytes: &[u8]) -> bool {
+    const XLF_KERNEL_64: u8 = 1;
+    let version = bytes.get(0x206..0x208).map(|v| [v[0], v[1]]);
+    let version = version.map_or(0, u16::from_le_bytes);
+    version >= 0x20c && bytes.get(0x236).is_some_and(|f| f & XLF_KERNEL_64 == 0)
 }
 
 /// The release and the version in the header's text: `6.1.0-50-cloud-amd64 (builder@host) #1 SMP ...`. The header has its place, less 0x200.
@@ -89,6 +100,11 @@ mod tests {
         let mut arm = vec![0; 64];
         arm[56..60].copy_from_slice(b"ARM\x64");
         assert!(header(&arm).unwrap_err().contains("arm64"));
+        let mut old = bzimage("6.1.0-50-686");
+        old[0x206..0x208].copy_from_slice(&0x20f_u16.to_le_bytes());
+        assert!(header(&old).unwrap_err().contains("32-bit"));
+        old[0x236] = 1;
+        assert!(header(&old).is_ok());
         assert!(header(b"\x7fELF").unwrap_err().contains("vmlinux"));
         assert!(header(b"").unwrap_err().contains("no Linux kernel image"));
     }

@@ -35,6 +35,8 @@ pub struct Guest {
     pub kernel: String,
     /// What it says of itself.
     pub image: Image,
+    /// Was there a folder of modules?
+    pub has_folder: bool,
     /// The modules that tests can use.
     modules: Vec<modules::Module>,
     /// The machine.
@@ -56,8 +58,8 @@ impl Guest {
         let found = modules
             .map(PathBuf::from)
             .or_else(|| beside(kernel, &image));
-        let modules = match found {
-            Some(folder) => modules::read(&folder, &WANTED)?,
+        let modules = match &found {
+            Some(folder) => modules::read(folder, &WANTED)?,
             None => Vec::new(),
         };
         // QEMU is started elsewhere than cowherd some day, and never sees a relative path then.
@@ -65,6 +67,7 @@ impl Guest {
         Ok(Guest {
             kernel: kernel.display().to_string(),
             image,
+            has_folder: found.is_some(),
             modules,
             machine,
             limit,
@@ -88,12 +91,16 @@ impl Guest {
 
 /// The modules of an image.
 fn beside(kernel: &Path, image: &Image) -> Option<PathBuf> {
+    // A kernel with everything built in may have a folder that lists none.
+    let lists = |folder: &PathBuf| {
+        let list = folder.join("modules.dep").metadata();
+        list.is_ok_and(|list| list.is_file() && list.len() > 0)
+    };
     let beside = kernel.parent()?.join("modules");
-    if beside.join("modules.dep").is_file() {
-        return Some(beside);
-    }
     let installed = Path::new("/lib/modules").join(&image.release);
-    (!image.release.is_empty() && installed.join("modules.dep").is_file()).then_some(installed)
+    let known = !image.release.is_empty();
+    let all = [Some(beside), known.then_some(installed)];
+    all.into_iter().flatten().find(lists)
 }
 
 /// QEMU did not start.

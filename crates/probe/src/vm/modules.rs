@@ -84,7 +84,14 @@ pub fn read(folder: &Path, wanted: &[&str]) -> Result<Vec<Module>, String> {
         }
         message
     })?;
-    let files = Dependencies::parse(&text).load_order(wanted);
+    let dependencies = Dependencies::parse(&text);
+    if dependencies.modules.is_empty() {
+        return Err(format!(
+            "{} lists no module; a kernel that has everything built in needs no --modules",
+            list.display()
+        ));
+    }
+    let files = dependencies.load_order(wanted);
     files
         .iter()
         .map(|file| {

@@ -232,17 +232,40 @@ fn how(end: &End) -> String {
     }
 }
 
-/// Why a kernel did not come up.
+/// Why a kernel did not come up: what kind of failure it is, and the last that was heard.
 fn failure(boot: &Boot) -> String {
-    let mut text = how(&boot.end);
-    let complaint = console::trace(&boot.console).map(|trace| trace.text);
-    let said = complaint.unwrap_or_else(|| console::tail(&boot.console, TAIL));
-    for (who, said) in [("QEMU", boot.errors.trim()), ("its console", said.as_str())] {
+    let mut text = format!("{}: {}", kind(boot), how(&boot.end));
+    let last = console::tail(&boot.console, TAIL);
+    let all = [
+        ("QEMU", boot.errors.trim()),
+        ("the last lines of its console", last.as_str()),
+    ];
+    for (who, said) in all {
         if !said.is_empty() {
             text.push_str(&format!("\n{who}:\n{said}"));
         }
     }
     text
+}
+
+/// What kind of failure a boot is that did not get as far as a test.
+fn kind(boot: &Boot) -> String {
+    if let Some(panic) = console::panic(&boot.console) {
+        return format!("the kernel panicked while it booted ({panic})");
+    }
+    if boot.hello.is_some() {
+        return "the kernel booted, and no test began".into();
+    }
+    let silent = boot.console.trim().is_empty();
+    match (&boot.end, silent) {
+        (End::Damaged(_), _) => "what came over the line of results is garbage".into(),
+        (_, true) if !boot.errors.trim().is_empty() => "QEMU did not run it".into(),
+        (_, true) => "the kernel wrote nothing to its console: the image is damaged, or it has no \
+             serial console (CONFIG_SERIAL_8250_CONSOLE)"
+            .into(),
+        (End::Silent(_), false) => "the boot came to no end; --timeout gives it more time".into(),
+        _ => "the kernel wrote to its console, and /init did not come to run".into(),
+    }
 }
 
 /// The accelerator to begin with: KVM if this process may use it.

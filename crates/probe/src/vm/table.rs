@@ -10,9 +10,11 @@ use crate::live::judge::{Judged, Verdict};
 /// What the letters and words of a cell mean.
 const LEGEND: &str = "\
 The letter is the model's: N Never, S Sometimes, A Always, ? Unknown. Then what the kernel did: `seen`, the
-condition's outcome was seen; `unseen`, it is allowed and was not; `sound`, it never happens, and did not.
-In each of these everything else that was seen is allowed, too. `UNSOUND`: something was seen that the model
-forbids. `died`: the guest died of it. `BUG`: the kernel reported a bug. `-`: it cannot run there.
+condition's outcome was seen; `unseen`, it is allowed and was not; `sound`, it never happens and did not, or,
+after another letter than N, it cannot be told from outside. In each of these everything else that was seen is
+allowed, too. `UNSOUND`: something was seen that the model forbids. `died`: the guest died of it. `BUG`: the
+kernel reported a bug. `no result`: no run came to its end. `-`: it cannot run there. `no boot`: the kernel
+did not come up. `not run`: it was not its turn.
 ";
 
 /// A cell.
@@ -45,6 +47,15 @@ pub fn cell(tested: &Tested) -> String {
     format!("{letter} {what}")
 }
 
+/// A cell of a kernel, which may not have come up.
+fn cell_of(kernel: &Held, test: usize) -> String {
+    match kernel.tests.get(test) {
+        None => "-".into(),
+        Some(Tested::NotRun) if kernel.fault.is_some() => "no boot".into(),
+        Some(tested) => cell(tested),
+    }
+}
+
 /// For the terminal. `names` are the tests.
 pub fn text(names: &[String], kernels: &[Held]) -> String {
     let mut out = String::new();
@@ -57,7 +68,7 @@ pub fn text(names: &[String], kernels: &[Held]) -> String {
     for (n, name) in names.iter().enumerate() {
         let _ = write!(out, "{name:width$}");
         for kernel in kernels {
-            let _ = write!(out, "  {:9}", kernel.tests.get(n).map_or("-".into(), cell));
+            let _ = write!(out, "  {:9}", cell_of(kernel, n));
         }
         out.push('\n');
     }
@@ -69,6 +80,13 @@ pub fn text(names: &[String], kernels: &[Held]) -> String {
 fn about(kernels: &[Held]) -> String {
     let mut out = String::new();
     for kernel in kernels {
+        if let Some(fault) = &kernel.fault {
+            let fault = fault.replace('\n', "\n    ");
+            let _ = writeln!(out, "{}: {fault}", kernel.name);
+        }
+        if kernel.release.is_empty() {
+            continue;
+        }
         let _ = writeln!(out, "{}: {}", kernel.name, identity(kernel));
         let _ = writeln!(out, "    {}", counts(&kernel.tests));
         for note in &kernel.notes {
@@ -94,7 +112,11 @@ pub fn counts(tests: &[Tested]) -> String {
         match cell.as_str() {
             "-" | "not run" => idle += 1,
             word => {
-                let word = word.split_once(' ').map_or(word, |(_, what)| what);
+                // Without the letter of the model.
+                let word = match word.split_once(' ') {
+                    Some((letter, what)) if letter.len() == 1 => what,
+                    _ => word,
+                };
                 *counts.entry(word.into()).or_default() += 1;
             }
         }
@@ -131,7 +153,14 @@ pub fn markdown(command: &str, names: &[String], kernels: &[Held]) -> String {
             kernel.version,
             kernel.profile,
             kernel.why,
-            counts(&kernel.tests)
+            match kernel
+                .fault
+                .as_deref()
+                .and_then(|fault| fault.lines().next())
+            {
+                Some(fault) => format!("{fault}; {}", counts(&kernel.tests)),
+                None => counts(&kernel.tests),
+            }
         );
     }
     let _ = writeln!(out, "\n## The table\n\n{LEGEND}");
@@ -145,7 +174,7 @@ pub fn markdown(command: &str, names: &[String], kernels: &[Held]) -> String {
     for (n, name) in names.iter().enumerate().filter(|(n, _)| ran(*n, kernels)) {
         let _ = write!(out, "| {name} |");
         for kernel in kernels {
-            let _ = write!(out, " {} |", kernel.tests.get(n).map_or("-".into(), cell));
+            let _ = write!(out, " {} |", cell_of(kernel, n));
         }
         out.push('\n');
     }
@@ -252,4 +281,47 @@ fn histogram(judged: &Judged) -> String {
         })
         .collect();
     states.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::TestResult;
+    use crate::live::judge::judge;
+    use cowherd_model::kernels::Kernels;
+
+    fn tested(verdict: Verdict) -> Tested {
+        let profile = Kernels::shipped().profile("v6.1").unwrap().profile;
+        let skipped = TestResult {
+            skipped: Some("for want of a kernel".into()),
+            ..TestResult::default()
+        };
+        let mut judged = judge(&skipped, &profile, &crate::live::Options::default());
+        judged.verdict = verdict;
+        judged.model = "Never".into();
+        Tested::judged(judged)
+    }
+
+    #[test]
+    fn a_test_without_a_result_is_counted_as_one() {
+        let all = [Verdict::Sound, Verdict::NoResult, Verdict::Skipped].map(tested);
+        assert_eq!(counts(&all), "2 tests ran: 1 no result, 1 sound; 1 did not");
+    }
+
+    #[test]
+    fn a_kernel_that_did_not_come_up_has_its_column_and_its_reason() {
+        let kernel = Held::not_booted("6.1".into(), "it panicked\nlast words".into(), 1);
+        let names = ["basics/store-load".to_string()];
+        let text = text(&names, std::slice::from_ref(&kernel));
+        assert!(text.contains("basics/store-load  no boot"), "{text}");
+        assert!(
+            text.contains("6.1: it panicked\n    last words\n"),
+            "{text}"
+        );
+        let chapter = markdown("cowherd conform", &names, &[kernel]);
+        assert!(
+            chapter.contains("| it panicked; 0 tests ran; 1 did not |"),
+            "{chapter}"
+        );
+    }
 }

@@ -3,6 +3,8 @@
 //! The QEMU here is a script. It finds on its command line where the console's text is to go, and writes there and to the line of results (its
 //! standard output) what the test made up: one file a boot.
 
+mod conform;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -36,12 +38,18 @@ impl Fake {
         let qemu = folder.path().join("qemu-system-x86_64");
         fs::write(&qemu, SCRIPT).unwrap();
         fs::set_permissions(&qemu, PermissionsExt::from_mode(0o755)).unwrap();
+        let fake = Fake { folder, boots: 0 };
+        fs::write(fake.file("vmlinuz"), fake.image()).unwrap();
+        fake
+    }
+
+    /// What looks like the image of a kernel.
+    fn image(&self) -> Vec<u8> {
         let mut image = vec![0; 0x400];
         image[0x202..0x206].copy_from_slice(b"HdrS");
         image[0x20e..0x210].copy_from_slice(&0x100_u16.to_le_bytes());
         image[0x300..0x305].copy_from_slice(b"6.1.0");
-        fs::write(folder.path().join("vmlinuz"), image).unwrap();
-        Fake { folder, boots: 0 }
+        image
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -60,10 +68,15 @@ impl Fake {
         self
     }
 
-    /// Runs two tests of the corpus, with this PATH before the usual one.
-    fn run(&self) -> Ran {
+    /// A PATH on which this QEMU comes first.
+    fn path(&self) -> String {
         let path = std::env::var("PATH").unwrap();
-        self.run_with(&format!("{}:{path}", self.folder.path().display()), &[])
+        format!("{}:{path}", self.folder.path().display())
+    }
+
+    /// Runs two tests of the corpus.
+    fn run(&self) -> Ran {
+        self.run_with(&self.path(), &[])
     }
 
     fn run_with(&self, path: &str, more: &[&str]) -> Ran {
@@ -72,12 +85,22 @@ impl Fake {
     }
 
     fn run_words(&self, path: &str, words: &[&str]) -> Ran {
+        let kernel = self.file("vmlinuz");
+        self.ran(
+            path,
+            &[words, &["--kernel", kernel.to_str().unwrap()]].concat(),
+        )
+    }
+
+    fn run_command(&self, words: &[&str]) -> Ran {
+        self.ran(&self.path(), words)
+    }
+
+    fn ran(&self, path: &str, words: &[&str]) -> Ran {
         let out = Command::cargo_bin("cowherd")
             .unwrap()
             .env("PATH", path)
             .args(words)
-            .arg("--kernel")
-            .arg(self.file("vmlinuz"))
             .output()
             .unwrap();
         let boots = fs::read_to_string(self.file("boots")).unwrap_or_default();
@@ -146,6 +169,88 @@ fn a_boot_that_hangs_is_given_up() {
 }
 
 #[test]
+fn kernels_that_do_not_come_up_are_told_apart() {
+    let mut damaged = line(&[]);
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    let panic = "[ 0.1] Linux version 6.1\n[ 0.2] Kernel panic - not syncing: No working init\n";
+    for (console, line, then, why) in [
+        (
+            panic,
+            &b""[..],
+            "",
+            "panicked while it booted (Kernel panic - not syncing: No working",
+        ),
+        (
+            "",
+            b"",
+            "",
+            "the kernel wrote nothing to its console: the image is damaged",
+        ),
+        (
+            "",
+            b"",
+            "echo bad option >&2; exit 1",
+            "QEMU did not run it",
+        ),
+        (
+            "[ 0.1] Linux\n",
+            b"",
+            "exec sleep 600",
+            "--timeout gives it more time",
+        ),
+        (
+            "[ 0.1] Linux\n",
+            &damaged,
+            "exec sleep 600",
+            "came over the line of results",
+        ),
+        ("[ 0.1] Linux\n", b"", "", "/init did not come to run"),
+    ] {
+        let mut fake = Fake::new();
+        for _ in 0..4 {
+            fake.boot(console, line, then);
+        }
+        let ran = fake.run();
+        assert_eq!(ran.code, Some(4), "{}", ran.text);
+        assert!(ran.text.contains(why), "{why}: {}", ran.text);
+        let last = console.lines().last().unwrap_or_default();
+        assert!(ran.text.contains(last), "{}", ran.text);
+    }
+}
+
+#[test]
+fn tests_that_want_modules_of_a_guest_without_any_say_how_to_give_them() {
+    let mut fake = Fake::new();
+    let message = [Message::Begin(0), skipped(0, "FUSE"), Message::End];
+    fake.boot("", &line(&message), "");
+    let ran = fake.run_words(&fake.path(), &["vm", "odirect-dontneed", "--timeout", "5"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.text);
+    let why = "# SKIP FUSE; the guest has no modules: --modules DIR";
+    assert!(ran.text.contains(why), "{}", ran.text);
+    // This one needs none, so it was skipped for something else.
+    let mut fake = Fake::new();
+    fake.boot("", &line(&message), "");
+    let ran = fake.run_words(&fake.path(), &["vm", "store-load", "--timeout", "5"]);
+    assert!(!ran.text.contains("--modules"), "{}", ran.text);
+}
+
+#[test]
+fn a_folder_with_no_modules_is_told() {
+    let fake = Fake::new();
+    fs::create_dir(fake.file("empty")).unwrap();
+    let empty = fake.file("empty");
+    let words = ["--modules", empty.to_str().unwrap()];
+    let ran = fake.run_with(&fake.path(), &words);
+    assert_eq!((ran.code, ran.boots), (Some(2), 0), "{}", ran.text);
+    assert!(ran.text.contains("`depmod` has run"), "{}", ran.text);
+    fs::write(empty.join("modules.dep"), "").unwrap();
+    let ran = fake.run_with(&fake.path(), &words);
+    assert_eq!((ran.code, ran.boots), (Some(2), 0), "{}", ran.text);
+    assert!(ran.text.contains("lists no module"), "{}", ran.text);
+}
+
+#[test]
 fn a_panic_is_told_with_its_trace_and_the_other_tests_run_in_a_new_boot() {
     let mut fake = Fake::new();
     let console = "[ 1.0] cowherd: test 0 begins\n\
@@ -181,9 +286,7 @@ fn a_random_program_of_which_the_guest_dies_is_named_and_the_others_run() {
         &line(&[Message::Begin(0), skipped(0, "whole"), Message::End]),
         "",
     );
-    let path = std::env::var("PATH").unwrap();
-    let path = format!("{}:{path}", fake.folder.path().display());
-    let ran = fake.run_words(&path, &["vm", "--random", "2", "--timeout", "1"]);
+    let ran = fake.run_words(&fake.path(), &["vm", "--random", "2", "--timeout", "1"]);
     assert_eq!(ran.code, Some(1), "{}", ran.text);
     assert_eq!(ran.boots, 3, "{}", ran.text);
     assert_eq!(ran.text.matches("MM random-1-").count(), 1, "{}", ran.text);
