@@ -88,6 +88,7 @@ fn stdin() -> Result<Entry, Failure> {
         .map_err(|e| Failure::Machine(format!("standard input: {e}")))?;
     Ok(Entry {
         name: "-".into(),
+        title: "-".into(),
         theme: String::new(),
         source: "standard input".into(),
         file: None,

@@ -200,23 +200,22 @@ fn this_kernel_does_what_its_profile_says() {
     );
 }
 
-/// What somebody prints who runs random programs until a signal comes.
-fn interrupted(signal: &str) -> (Option<i32>, String) {
+/// The exit code and what is printed.
+fn said(args: &[&str]) -> (Option<i32>, String) {
+    let output = cowherd().args(args).output().expect("cowherd starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), text)
+}
+
+/// What somebody prints who is at work until a signal comes.
+fn interrupted(args: &[&str], signal: &str) -> (Option<i32>, String) {
     let prober = cowherd()
-        .args([
-            "probe",
-            "--random",
-            "2000",
-            "--seed",
-            "1",
-            "--seconds",
-            "3600",
-        ])
+        .args(args)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .expect("cowherd starts");
-    // Programs run once the runner is there, a child of the supervisor.
+    // Tests run once the runner is there, a child of the supervisor.
     let runs = |pid| children(pid).into_iter().any(|c| !children(c).is_empty());
     let begun = Instant::now();
     while !runs(prober.id()) && begun.elapsed() < Duration::from_secs(120) {
@@ -230,14 +229,119 @@ fn interrupted(signal: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn random_programs_that_are_interrupted_tell_what_is_known() {
+fn what_is_interrupted_tells_what_is_known_and_leaves_nothing_behind() {
     let _alone = alone();
+    let kernels = folder().with_file_name("no-kernels");
+    fs::create_dir_all(&kernels).expect("a folder");
+    let kernels = kernels.to_string_lossy();
+    let before = machine();
+    let random = "probe --random 2000 --seed 1 --seconds 3600";
+    let conform = format!("conform --live --runs 1000 --kernels {kernels}");
+    let told = [
+        (random, "Not all of 2000 programs ran.\n"),
+        (random, " programs held against "),
+        (random, " steps of the model may have been taken"),
+        ("probe --runs 1000", "# not run to the end: "),
+        ("probe --runs 1000 --format json", "\"left\": ["),
+        (&conform, "not run\n"),
+        ("detect --running", "Interrupted: not all tests ran."),
+    ];
     for signal in ["-INT", "-TERM"] {
-        let (code, text) = interrupted(signal);
-        let told = text.contains("Not all of 2000 programs ran.\n")
-            && text.contains(" programs held against ")
-            && text.contains(" steps of the model may have been taken");
-        assert!(told, "{signal}: {text}");
-        assert_eq!(code, Some(3), "{signal}: {text}");
+        let commands: BTreeSet<&str> = told.iter().map(|(command, _)| *command).collect();
+        for command in commands {
+            let args: Vec<&str> = command.split(' ').collect();
+            let (code, text) = interrupted(&args, signal);
+            for (_, words) in told.iter().filter(|(of, _)| *of == command) {
+                assert!(text.contains(words), "{command}, {signal}: {text}");
+            }
+            assert_eq!(code, Some(3), "{command}, {signal}: {text}");
+            let after = machine();
+            let left: Vec<_> = after.symmetric_difference(&before).collect();
+            assert!(left.is_empty(), "{command}, {signal}: {left:?}");
+        }
+    }
+}
+
+#[test]
+fn tests_that_no_time_is_left_for_are_named_and_the_answer_is_open() {
+    let _alone = alone();
+    let (code, text) = said(&["probe", "--seconds", "0", "store-load", "zero-page"]);
+    assert!(
+        text.contains("ok 1 store-load # SKIP the 0 s are over"),
+        "{text}"
+    );
+    assert!(
+        text.contains("# not run to the end: store-load, "),
+        "{text}"
+    );
+    assert_eq!(code, Some(3), "{text}");
+    // Free runs would go on for many seconds more.
+    let (code, text) = said(&["probe", "--seconds", "1", "--free", "30000", "store-load"]);
+    assert!(
+        text.contains("store-load: only some runs: the 1 s are over"),
+        "{text}"
+    );
+    assert!(text.contains("# not run to the end: store-load"), "{text}");
+    assert_eq!(code, Some(3), "{text}");
+}
+
+#[test]
+fn a_dry_run_of_random_programs_runs_none_and_what_has_no_meaning_for_them_is_refused() {
+    let (code, text) = said(&["probe", "--random", "5", "--dry-run"]);
+    assert!(text.contains("Would be touched:\n"), "{text}");
+    assert!(
+        text.ends_with("5 random programs of seed 1 would run.\n"),
+        "{text}"
+    );
+    assert_eq!(code, Some(0));
+    for no in [["--format", "json"], ["--runs", "2"], ["--orders", "2"]] {
+        let (code, text) = said(&[&["probe", "--random", "5"], &no[..]].concat());
+        assert_eq!((code, text.as_str()), (Some(2), ""), "{no:?}");
+    }
+}
+
+/// The CPUs that the threads of a process are kept on, of those that are kept on one.
+fn kept_on(pid: u32) -> BTreeSet<String> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let status = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("status")).ok();
+    let list = |status: String| {
+        let line = status
+            .lines()
+            .find(|l| l.starts_with("Cpus_allowed_list"))?;
+        Some(line.split_whitespace().last()?.to_owned())
+    };
+    let lists = threads.into_iter().flatten().flatten();
+    let lists = lists.filter_map(status).filter_map(list);
+    lists.filter(|l| l.parse::<u32>().is_ok()).collect()
+}
+
+#[test]
+fn threads_of_a_free_run_are_on_several_cpus_and_those_of_a_directed_one_on_one() {
+    let _alone = alone();
+    let several = std::thread::available_parallelism().is_ok_and(|n| n.get() > 1);
+    for (args, free) in [(["--runs", "100000"], false), (["--free", "100000"], true)] {
+        let prober = cowherd()
+            .args(["probe", "fork-parent-store", "--orders", "1"])
+            .args(args)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("cowherd starts");
+        let mut most = BTreeSet::new();
+        let begun = Instant::now();
+        while !(free && several && most.len() > 1) && begun.elapsed() < Duration::from_secs(3) {
+            // The supervisor's runner's processes.
+            let mut level = vec![prober.id()];
+            for _ in 0..3 {
+                level = level.into_iter().flat_map(children).collect();
+            }
+            for pid in level {
+                let on = kept_on(pid);
+                most = if on.len() > most.len() { on } else { most };
+            }
+        }
+        send("-INT", prober.id());
+        let _ = prober.wait_with_output();
+        assert_eq!(most.len() > 1, free && several, "{args:?}: {most:?}");
+        assert!(!most.is_empty());
     }
 }

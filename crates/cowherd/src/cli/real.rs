@@ -36,12 +36,12 @@ pub struct Probe {
     #[command(flatten)]
     pub from: From,
     /// Runs of each order of calls.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value = "3")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value = "3", conflicts_with = "random")]
     pub runs: u32,
     /// Orders of a test at most; of more, a sample is taken.
-    #[arg(long, value_name = "N", value_parser = some, default_value = "60")]
+    #[arg(long, value_name = "N", value_parser = some, default_value = "60", conflicts_with = "random")]
     pub orders: usize,
-    /// Runs of each test in which threads run against each other, with random delays.
+    /// Runs of each test in which threads run against each other, on CPUs of their own and with random delays.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub free: u32,
     /// What samples and delays are drawn from.
@@ -56,11 +56,11 @@ pub struct Probe {
     /// Run nothing; say what would be touched.
     #[arg(long)]
     pub dry_run: bool,
-    /// End after so many seconds.
+    /// Begin no run after so many seconds. Tests that are left then are named, and the exit code is 3.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), default_value = "600")]
     pub seconds: u64,
-    /// How to write the results.
-    #[arg(long, value_name = "FORMAT", default_value = "ktap")]
+    /// How to write the results of tests.
+    #[arg(long, value_name = "FORMAT", default_value = "ktap", conflicts_with_all = ["random", "dry_run"])]
     pub format: ProbeFormat,
 }
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use cowherd_model::corpus::Entry;
+use cowherd_probe::live::Options;
 use cowherd_probe::live::judge::Verdict;
 use cowherd_probe::live::machine::Machine;
-use cowherd_probe::live::{Options, Reach};
 use cowherd_probe::vm::held::{Held, Tested};
 use cowherd_probe::vm::{self, table};
 use cowherd_report::html::conformance::{Bar, Conformance, Real, SCHEMA, Seen};
@@ -36,11 +36,10 @@ pub fn run(args: &Conform) -> Result<Exit, Failure> {
         writable(file).map_err(|e| Failure::file(file, &e))?;
     }
     let mut kernels = Vec::new();
-    // First: processes are forked, and Ctrl-C is caught by a thread.
+    terminal::catch_interrupts();
     if args.live {
         kernels.push(here(args, &tests)?);
     }
-    terminal::catch_interrupts();
     let sources: Vec<_> = tests.iter().map(guest::source).collect();
     let mut accelerator = vm::first_choice();
     for (at, folder) in folders.iter().enumerate() {
@@ -151,11 +150,7 @@ fn folders(kernels: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// The kernel of this machine.
 fn here(args: &Conform, tests: &[Loaded]) -> Result<Held, Failure> {
-    let reach = if args.system {
-        Reach::System
-    } else {
-        Reach::Own
-    };
+    let reach = probe::reach(args.system)?;
     let machine = Machine::look(reach);
     let (profile, why) = probe::kernel(None, &machine)?;
     let options = Options {

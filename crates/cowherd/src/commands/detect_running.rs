@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::cli::Detect;
 use crate::commands::detect::arch;
 use crate::commands::list::pretty;
+use crate::commands::probe::reach;
 use crate::commands::vm::{boot, open, source};
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Loaded};
@@ -68,11 +69,15 @@ pub fn run(args: &Detect) -> Result<Exit, Failure> {
                 let _ = writeln!(text, "{}", paint(WARN, wrap(&why, WIDTH, 0)));
             }
         }
+        if terminal::stopped() {
+            let why = "Interrupted: not all tests ran.";
+            let _ = writeln!(text, "{}", paint(WARN, why));
+        }
         let _ = writeln!(text, "As a profile: -k {}", paint(BOLD, name));
         text
     };
     terminal::print(&text)?;
-    let told = behaves.is_ok_and(|b| b.unexplained.is_empty());
+    let told = behaves.is_ok_and(|b| b.unexplained.is_empty()) && !terminal::stopped();
     Ok(if told || args.by_release {
         Exit::Fine
     } else {
@@ -97,10 +102,9 @@ fn results(args: &Detect, thought: &Profile) -> Result<Vec<TestResult>, Failure>
     let options = Options {
         runs: 1,
         orders: ORDERS,
-        reach: if args.system || args.kernel.is_some() {
-            Reach::System
-        } else {
-            Reach::Own
+        reach: match args.kernel {
+            Some(_) => Reach::System,
+            None => reach(args.system)?,
         },
         profile: thought.name.clone(),
         ..Options::default()
@@ -112,6 +116,7 @@ fn results(args: &Detect, thought: &Profile) -> Result<Vec<TestResult>, Failure>
 }
 
 fn here(tests: &[Loaded], options: &Options) -> Result<Vec<TestResult>, Failure> {
+    terminal::catch_interrupts();
     let tests: Vec<Test> = tests.iter().map(|l| (*l.test).clone()).collect();
     let meter = Meter::new(tests.len());
     let mut results = Vec::new();

@@ -1,12 +1,16 @@
 //! `cowherd probe`
 
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
 use cowherd_litmus::ast::Test;
 use cowherd_model::kernels::Profile;
 use cowherd_probe::live::judge::{self, Judged, Verdict};
-use cowherd_probe::live::machine::Machine;
+use cowherd_probe::live::machine::{Machine, root};
 use cowherd_probe::live::plan::plan;
 use cowherd_probe::live::{self, Options, Reach, ktap, release};
 use cowherd_probe::vm::held::Tested;
+use cowherd_report::style::{WIDTH, wrap};
 
 use crate::cli::{Probe, ProbeFormat};
 use crate::commands::random::{self, Ground};
@@ -21,11 +25,7 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
         return Ok(Exit::NothingRan);
     }
     let tests: Vec<Test> = loaded.iter().map(|l| (*l.test).clone()).collect();
-    let reach = if args.system {
-        Reach::System
-    } else {
-        Reach::Own
-    };
+    let reach = reach(args.system)?;
     let machine = Machine::look(reach);
     let (profile, why) = kernel(args.kernel.as_deref(), &machine)?;
     let about = format!(
@@ -41,22 +41,32 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
         profile: profile.name.clone(),
         seconds: args.seconds,
     };
+    if args.dry_run {
+        return dry_run(args, &loaded, &machine, &options, &about);
+    }
+    terminal::catch_interrupts();
     if let Some(programs) = args.random {
-        terminal::catch_interrupts();
+        let begun = Instant::now();
         let ground = Ground {
             machine,
             profile: profile.clone(),
-            run: &mut |tests, options| hold(tests, &profile, options),
+            run: &mut |tests, options| {
+                // What is run again has what is left of the time.
+                let seconds = args.seconds.saturating_sub(begun.elapsed().as_secs());
+                let options = Options {
+                    seconds,
+                    ..options.clone()
+                };
+                hold(tests, &profile, &options)
+            },
         };
         return random::run(programs, &options, ground);
-    }
-    if args.dry_run {
-        return dry_run(&loaded, &machine, &options, &about);
     }
     if args.format == ProbeFormat::Ktap {
         terminal::print(&ktap::head(tests.len(), std::slice::from_ref(&about)))?;
     }
     let mut all: Vec<Judged> = Vec::new();
+    let mut left: Vec<&str> = Vec::new();
     let mut closed = None;
     let ran = live::run_all(&tests, &options, &STOP, |result| {
         let mut judged = judge::judge(&result, &profile, &options);
@@ -71,6 +81,11 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
         };
         if closed.is_none() {
             closed = terminal::print(&text).err();
+            // What nobody can read need not run.
+            STOP.fetch_or(closed.is_some(), Ordering::Relaxed);
+        }
+        if result.late {
+            left.extend(tests.get(all.len()).map(|t| t.name.as_str()));
         }
         all.push(judged);
     });
@@ -78,27 +93,44 @@ pub fn run(args: &Probe) -> Result<Exit, Failure> {
         return Err(failure.into());
     }
     ran.map_err(|e| Failure::Machine(e.to_string()))?;
-    match args.format {
+    left.extend(tests.iter().skip(all.len()).map(|t| t.name.as_str()));
+    let told = match args.format {
         ProbeFormat::Json => {
             let document = serde_json::json!({
                 "kernel": machine.release,
                 "profile": profile.name,
                 "tests": all,
+                "left": left,
             });
-            terminal::print(&format!("{document:#}\n"))?;
+            format!("{document:#}\n")
         }
-        ProbeFormat::Ktap => terminal::print(&format!("# {}\n", summary(&all)))?,
-        ProbeFormat::Text => terminal::print(&format!("{about}: {}\n", summary(&all)))?,
-    }
-    Ok(exit(&all))
+        ProbeFormat::Ktap => {
+            let lines = [summary(&all), not_to_the_end(&left)].join("\n");
+            lines.lines().map(|line| format!("# {line}\n")).collect()
+        }
+        ProbeFormat::Text => format!("{about}: {}\n{}", summary(&all), not_to_the_end(&left)),
+    };
+    terminal::print(&told)?;
+    Ok(exit(&all, &left))
 }
 
-/// Runs tests on this machine's kernel, and holds each against the model.
+/// What may be touched. Who asks for more than he may have is told, and does not get less without a word.
+pub fn reach(system: bool) -> Result<Reach, Failure> {
+    match (system, root()) {
+        (false, _) => Ok(Reach::Own),
+        (true, true) => Ok(Reach::System),
+        (true, false) => Err(Failure::Machine("--system is for root".into())),
+    }
+}
+
+/// Runs tests on this machine's kernel, and holds each against the model. Those that did not run to their end, for want of time or by Ctrl-C, are not run.
 pub fn hold(tests: &[Test], profile: &Profile, options: &Options) -> Result<Vec<Tested>, Failure> {
     let mut held = vec![Tested::NotRun; tests.len()];
     let mut next = held.iter_mut();
     live::run_all(tests, options, &STOP, |result| {
-        if let Some(place) = next.next() {
+        if let Some(place) = next.next()
+            && !result.late
+        {
             *place = Tested::judged(judge::judge(&result, profile, options));
         }
     })
@@ -122,6 +154,7 @@ pub fn kernel(word: Option<&str>, machine: &Machine) -> Result<(Profile, String)
 }
 
 fn dry_run(
+    args: &Probe,
     tests: &[Loaded],
     machine: &Machine,
     options: &Options,
@@ -130,6 +163,14 @@ fn dry_run(
     let mut out = format!("{about}\n\nWould be touched:\n");
     for line in live::touches(machine, options) {
         out.push_str(&format!("  {line}\n"));
+    }
+    if let Some(programs) = args.random {
+        let text = format!(
+            "\n{programs} random programs of seed {} would run.\n",
+            args.seed
+        );
+        terminal::print(&(out + &text))?;
+        return Ok(Exit::Fine);
     }
     out.push_str("\nTests:\n");
     let mut runnable = 0;
@@ -181,18 +222,62 @@ fn summary(all: &[Judged]) -> String {
     .join(", ")
 }
 
-/// What the model forbids and the machine did decides; then whether anything ran.
-fn exit(all: &[Judged]) -> Exit {
+/// The tests that did not run, or not to their end, for want of time or by Ctrl-C.
+fn not_to_the_end(left: &[&str]) -> String {
+    if left.is_empty() {
+        return String::new();
+    }
+    let text = format!("not run to the end: {}", left.join(", "));
+    wrap(&text, WIDTH - 2, 4) + "\n"
+}
+
+/// What the model forbids and the machine did decides; then what was not seen to its end; then whether anything ran.
+fn exit(all: &[Judged], left: &[&str]) -> Exit {
+    let undetermined = |j: &Judged| j.unfollowed > 0 || j.verdict == Verdict::NoResult;
     if all.iter().any(|j| j.verdict == Verdict::Unsound) {
         Exit::Differs
-    } else if all
-        .iter()
-        .all(|j| matches!(j.verdict, Verdict::Skipped | Verdict::NoResult))
-    {
-        Exit::NothingRan
-    } else if all.iter().any(|j| j.unfollowed > 0) {
+    } else if !left.is_empty() || all.iter().any(undetermined) {
         Exit::Undetermined
+    } else if all.iter().all(|j| j.verdict == Verdict::Skipped) {
+        Exit::NothingRan
     } else {
         Exit::Fine
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cowherd_model::kernels::Kernels;
+    use cowherd_probe::live::TestResult;
+
+    use super::*;
+    use crate::commands::vm;
+
+    fn judged(verdict: Verdict) -> Judged {
+        let profile = Kernels::shipped().profile("v6.12").expect("a kernel");
+        let result = TestResult {
+            skipped: Some(String::new()),
+            ..TestResult::default()
+        };
+        let judged = judge::judge(&result, &profile.profile, &Options::default());
+        Judged { verdict, ..judged }
+    }
+
+    #[test]
+    fn a_test_without_a_result_or_without_its_time_leaves_the_answer_open() {
+        use Verdict::{NoResult, Skipped, Sound, Unsound};
+        let here = |verdicts: &[Verdict], left: &[&str]| {
+            let all: Vec<Judged> = verdicts.iter().map(|v| judged(*v)).collect();
+            exit(&all, left)
+        };
+        assert_eq!(here(&[Sound, NoResult], &[]), Exit::Undetermined);
+        assert_eq!(here(&[NoResult], &[]), Exit::Undetermined);
+        assert_eq!(here(&[Sound], &["late"]), Exit::Undetermined);
+        assert_eq!(here(&[NoResult, Unsound], &["late"]), Exit::Differs);
+        assert_eq!(here(&[Sound, Skipped], &[]), Exit::Fine);
+        assert_eq!(here(&[Skipped], &[]), Exit::NothingRan);
+        let there = |verdict| vm::exit(&[Tested::judged(judged(verdict))]);
+        assert_eq!(there(NoResult), Exit::Undetermined);
+        assert_eq!(there(Skipped), Exit::NothingRan);
     }
 }

@@ -190,14 +190,17 @@ impl Ground<'_> {
         lowered.is_ok().then_some(test)
     }
 
-    /// Is what the model forbids seen in any of some more runs of the same order?
+    /// Is what the model forbids seen in any of some more runs of the same order? So it is if there is no time left for them.
     fn comes_again(&mut self, test: &Test, options: &Options) -> Result<bool, Failure> {
         let options = Options {
             runs: AGAIN,
             ..options.clone()
         };
         let all = (self.run)(std::slice::from_ref(test), &options)?;
-        Ok(all.iter().any(|t| t.verdict() == Some(Verdict::Unsound)))
+        Ok(all.iter().any(|tested| match tested {
+            Tested::NotRun => true,
+            tested => tested.verdict() == Some(Verdict::Unsound),
+        }))
     }
 
     /// Takes lines away as long as what is left is still forbidden.

@@ -218,11 +218,12 @@ pub fn exit<'a>(tests: impl IntoIterator<Item = &'a Tested>) -> Exit {
         broken || tested.verdict() == Some(Verdict::Unsound)
     };
     let undetermined = |tested: &Tested| match tested {
-        Tested::Judged { judged, .. } => judged.unfollowed > 0,
+        Tested::Judged { judged, .. } => {
+            judged.unfollowed > 0 || judged.verdict == Verdict::NoResult
+        }
         Tested::Died { .. } | Tested::NotRun => true,
     };
-    let idle =
-        |tested: &Tested| matches!(tested.verdict(), Some(Verdict::Skipped | Verdict::NoResult));
+    let idle = |tested: &Tested| tested.verdict() == Some(Verdict::Skipped);
     if all().any(wrong) {
         Exit::Differs
     } else if all().any(undetermined) {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::{self, close};
 use super::filler::Filler;
+use super::free::Free;
 use super::fuse::CELL;
 use super::held::Held;
 use super::kernel;
@@ -95,10 +96,10 @@ impl<'a> Run<'a> {
         plan: &'a Plan,
         predictor: &'a Predictor,
         held: &'a [&'a Held],
-        delays: Option<u32>,
+        free: Option<&Free>,
     ) -> Result<Run<'a>, NoResult> {
         let test = &plan.test;
-        let world = make(test, held, delays)?;
+        let world = make(test, held, free)?;
         let mut run = Run {
             test,
             predictor,
@@ -530,7 +531,7 @@ impl Drop for Run<'_> {
 }
 
 /// Everything that the processes of a run inherit.
-fn make(test: &Test, held: &[&Held], delays: Option<u32>) -> io::Result<World> {
+fn make(test: &Test, held: &[&Held], free: Option<&Free>) -> io::Result<World> {
     let filler = Filler::draw();
     let mut files = Vec::new();
     for n in 0..test.files.len() {
@@ -550,7 +551,7 @@ fn make(test: &Test, held: &[&Held], delays: Option<u32>) -> io::Result<World> {
         files,
         pipes,
         filler,
-        delays,
+        free: free.cloned(),
     })
 }
 

@@ -19,19 +19,15 @@ pub fn line(n: usize, judged: &Judged) -> String {
     for line in details(judged) {
         let _ = writeln!(out, "# {line}");
     }
-    let ok = match judged.verdict {
-        Verdict::Unsound => "not ok",
-        _ => "ok",
+    let (word, reason) = (judged.verdict.word(), judged.reason.as_deref());
+    let (ok, what) = match judged.verdict {
+        Verdict::Skipped => ("ok", format!("SKIP {}", reason.unwrap_or(word))),
+        // A call that hangs is no pass.
+        Verdict::NoResult => ("not ok", format!("{word}: {}", reason.unwrap_or("no run"))),
+        Verdict::Unsound => ("not ok", word.into()),
+        _ => ("ok", word.into()),
     };
-    let _ = match judged.verdict {
-        Verdict::Skipped | Verdict::NoResult => writeln!(
-            out,
-            "{ok} {n} {} # SKIP {}",
-            judged.name,
-            judged.reason.as_deref().unwrap_or("no run gave a result")
-        ),
-        verdict => writeln!(out, "{ok} {n} {} # {}", judged.name, verdict.word()),
-    };
+    let _ = writeln!(out, "{ok} {n} {} # {what}", judged.name);
     out
 }
 
@@ -102,4 +98,38 @@ pub fn details(judged: &Judged) -> Vec<String> {
         out.extend(forbidden.why.iter().map(|why| format!("  why not: {why}")));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::judge::judge;
+    use crate::live::{Options, TestResult};
+    use cowherd_model::kernels::Kernels;
+
+    #[test]
+    fn a_call_that_did_not_return_is_no_pass_and_what_was_skipped_is_no_failure() {
+        let profile = Kernels::shipped().profile("v6.12").expect("a kernel");
+        let judged = |verdict, why: &str| {
+            let result = TestResult {
+                name: "t".into(),
+                skipped: Some(why.into()),
+                ..TestResult::default()
+            };
+            let judged = judge(&result, &profile.profile, &Options::default());
+            Judged { verdict, ..judged }
+        };
+        let last = |verdict, why| {
+            let text = line(1, &judged(verdict, why));
+            text.lines().last().map(str::to_owned)
+        };
+        assert_eq!(
+            last(Verdict::NoResult, "a call of P0 did not return").as_deref(),
+            Some("not ok 1 t # no result: a call of P0 did not return")
+        );
+        assert_eq!(
+            last(Verdict::Skipped, "userfaultfd").as_deref(),
+            Some("ok 1 t # SKIP userfaultfd")
+        );
+    }
 }

@@ -92,8 +92,7 @@ impl Machine {
         let text = |part: Option<&std::ffi::OsStr>| {
             part.map_or(String::new(), |t| t.to_string_lossy().into_owned())
         };
-        // SAFETY: only reads the caller's id.
-        let root = unsafe { libc::geteuid() } == 0;
+        let root = root();
         let system = reach == Reach::System && root;
         Machine {
             release: text(uname.as_ref().map(|u| u.release())),
@@ -116,6 +115,11 @@ impl Machine {
             nodes: nodes(),
         }
     }
+}
+
+/// May this process do what root may?
+pub fn root() -> bool {
+    nix::unistd::geteuid().is_root()
 }
 
 /// Does pagemap tell the frame of a page of our own?

@@ -8,6 +8,7 @@ pub mod call;
 mod chosen;
 pub mod directed;
 pub mod filler;
+pub mod free;
 pub mod fuse;
 pub mod held;
 pub mod judge;
@@ -54,7 +55,7 @@ pub struct Options {
     pub reach: Reach,
     /// The kernel of the model; orders do not depend on it.
     pub profile: String,
-    /// Seconds for all of it at most.
+    /// Seconds after which no run begins.
     pub seconds: u64,
 }
 
@@ -79,6 +80,8 @@ pub struct TestResult {
     pub name: String,
     /// Why it did not run.
     pub skipped: Option<String>,
+    /// The time was over before it ran, or before all of its runs did.
+    pub late: bool,
     /// What stood in for what.
     pub notes: Vec<String>,
     /// The test as it ran.
@@ -93,6 +96,13 @@ pub struct TestResult {
     pub free: Vec<(Vec<Option<u8>>, u32)>,
     /// Why runs gave no result, and how often.
     pub no_result: Vec<(String, u32)>,
+}
+
+impl TestResult {
+    /// Did it give nothing at all, not even a run without a result?
+    pub fn is_empty(&self) -> bool {
+        self.traces.is_empty() && self.free.is_empty() && self.no_result.is_empty()
+    }
 }
 
 /// What a run would touch, a line each: for `--dry-run`.

@@ -13,6 +13,7 @@ use cowherd_model::predict::Predictor;
 use super::chosen::choose;
 use super::directed::file_of;
 use super::directed::{NoResult, Run};
+use super::free::Free;
 use super::held::Held;
 use super::machine::Machine;
 use super::plan::{Plan, plan};
@@ -20,6 +21,8 @@ use super::{Options, Reach, TestResult, sys, system, world};
 
 /// States of one turn at most, when turns are predicted.
 pub const LIMIT: usize = 200_000;
+/// Spins between two statements of a free run at most.
+const DELAYS: u64 = 20_000;
 /// A run whose start failed is tried so often.
 const TRIES: u32 = 5;
 
@@ -28,6 +31,8 @@ pub struct Runner {
     options: Options,
     machine: Machine,
     folder: PathBuf,
+    /// The CPUs that there are; this process is on the first.
+    cpus: Vec<usize>,
     /// Files that hold transfers: on FUSE, and block devices.
     fuses: Vec<Held>,
     nbds: Vec<Held>,
@@ -41,14 +46,16 @@ impl Runner {
         if options.reach == Reach::System {
             system::settings()?;
         }
-        // Who drains LRU batches drains those of one CPU: so everybody is on one.
-        sys::pin_to_cpu(sys::first_cpu())?;
+        // Who drains LRU batches drains those of one CPU: so everybody is on one, but for the threads of free runs.
+        let cpus = sys::cpus()?;
+        sys::pin_to_cpu(cpus[0])?;
         sys::map(world::scratch(), None)?;
         world::write(world::scratch(), 1);
         Ok(Runner {
             options: options.clone(),
             machine,
             folder: folder.into(),
+            cpus,
             fuses: Vec::new(),
             nbds: Vec::new(),
             deadline: Instant::now() + Duration::from_secs(options.seconds),
@@ -62,11 +69,13 @@ impl Runner {
             skipped: Some(why),
             ..TestResult::default()
         };
-        if Instant::now() > self.deadline {
-            return skipped(format!(
-                "the {} s of this run are over",
-                self.options.seconds
-            ));
+        let over = format!("the {} s are over", self.options.seconds);
+        let late = || TestResult {
+            late: true,
+            ..skipped(over.clone())
+        };
+        if self.is_late() {
+            return late();
         }
         let plan = match plan(test, &self.machine) {
             Ok(plan) => plan,
@@ -82,14 +91,22 @@ impl Runner {
             Err(refused) => return skipped(format!("the model does not run it: {refused}")),
         };
         match self.measure(&plan, &predictor) {
+            Ok(result) if result.late && result.is_empty() => late(),
             Ok(mut result) => {
                 result.name = test.name.clone();
                 result.ran = plan.test.to_string();
                 result.notes = plan.notes;
+                if result.late {
+                    result.notes.push(format!("only some runs: {over}"));
+                }
                 result
             }
             Err(error) => skipped(error.to_string()),
         }
+    }
+
+    fn is_late(&self) -> bool {
+        Instant::now() > self.deadline
     }
 
     fn measure(&mut self, plan: &Plan, predictor: &Predictor) -> io::Result<TestResult> {
@@ -116,34 +133,47 @@ impl Runner {
         let orders = choose(&plan.test, predictor, &self.options);
         let mut traces = Counted::default();
         let mut no_result = Counted::default();
-        for order in &orders.orders {
-            for _ in 0..self.options.runs {
+        let (mut forced, mut late) = (0, false);
+        'directed: for order in &orders.orders {
+            for run in 0..self.options.runs {
+                if self.is_late() {
+                    late = true;
+                    break 'directed;
+                }
+                forced += usize::from(run == 0);
                 let trace =
                     self.attempt(plan, predictor, &held, None, |run| run.directed(order))?;
                 match trace {
                     Ok(trace) => traces.add(trace),
                     Err(why) => no_result.add(why.to_string()),
                 }
-                if Instant::now() > self.deadline {
-                    break;
-                }
             }
         }
         let mut free = Counted::default();
         for n in 0..self.options.free {
+            if self.is_late() {
+                late = true;
+                break;
+            }
             let seed = self
                 .options
                 .seed
                 .wrapping_mul(0x9e37_79b9)
                 .wrapping_add(u64::from(n));
-            match self.attempt(plan, predictor, &held, Some(20_000), |run| run.free(seed))? {
+            let apart = Free {
+                cpus: self.cpus.clone(),
+                first: n as usize,
+                delays: DELAYS,
+            };
+            match self.attempt(plan, predictor, &held, Some(&apart), |run| run.free(seed))? {
                 Ok(outcome) => free.add(outcome),
                 Err(why) => no_result.add(why.to_string()),
             }
         }
         Ok(TestResult {
-            orders: orders.orders.len(),
-            sampled: orders.sampled,
+            late,
+            orders: forced,
+            sampled: orders.sampled || forced < orders.orders.len(),
             traces: traces.0,
             free: free.0,
             no_result: no_result.0,
@@ -157,7 +187,7 @@ impl Runner {
         plan: &Plan,
         predictor: &Predictor,
         held: &[&Held],
-        delays: Option<u32>,
+        free: Option<&Free>,
         go: impl Fn(Run) -> Result<T, NoResult>,
     ) -> io::Result<Result<T, NoResult>> {
         let mut tries = 0;
@@ -168,7 +198,7 @@ impl Runner {
                 system::swap_on(swap, &self.folder).map_err(|e| because("a swap area", e))?;
             }
             tries += 1;
-            match Run::prepare(plan, predictor, held, delays).and_then(&go) {
+            match Run::prepare(plan, predictor, held, free).and_then(&go) {
                 Err(NoResult::Start(_)) if tries < TRIES => {}
                 result => return Ok(result),
             }

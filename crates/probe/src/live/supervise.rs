@@ -19,6 +19,7 @@ use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe};
 
+use super::machine::root;
 use super::runner::Runner;
 use super::undo::{self, Undo, Which};
 use super::{Options, TestResult};
@@ -129,8 +130,7 @@ fn supervise(tests: &[Test], options: &Options, leash: OwnedFd, report: OwnedFd)
 /// Makes the runner, in namespaces of its own.
 fn start(tests: &[Test], options: &Options, folder: PathBuf, report: &OwnedFd) -> io::Result<Pid> {
     fs::create_dir_all(&folder)?;
-    // SAFETY: only reads the caller's id.
-    let root = unsafe { libc::geteuid() } == 0;
+    let root = root();
     if root {
         unshare(CloneFlags::CLONE_NEWPID)?;
     }

@@ -3,8 +3,14 @@
 use std::io;
 use std::os::fd::RawFd;
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
+
+/// The thread that asks.
+const ME: Pid = Pid::from_raw(0);
 
 /// The result of a system call that gives -1 and errno on failure.
 pub fn result(returned: impl Into<i64>) -> io::Result<i64> {
@@ -127,24 +133,16 @@ pub fn node_of(pid: i32, address: usize) -> io::Result<i32> {
 
 /// Keeps this thread, and those that it makes, on a CPU.
 pub fn pin_to_cpu(cpu: usize) -> io::Result<()> {
-    // SAFETY: a set of no CPUs is all zeroes.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set is this function's own; a CPU beyond its size is ignored.
-    unsafe { libc::CPU_SET(cpu, &mut set) };
-    // SAFETY: the set is as large as said.
-    result(unsafe { libc::sched_setaffinity(0, std::mem::size_of_val(&set), &set) }).map(drop)
+    let mut set = CpuSet::new();
+    set.set(cpu)?;
+    Ok(sched_setaffinity(ME, &set)?)
 }
 
-/// The first CPU that this thread may run on.
-pub fn first_cpu() -> usize {
-    // SAFETY: a set of no CPUs is all zeroes.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set is as large as said.
-    unsafe { libc::sched_getaffinity(0, std::mem::size_of_val(&set), &mut set) };
-    // SAFETY: reads the set.
-    (0..1024)
-        .find(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) })
-        .unwrap_or(0)
+/// The CPUs that this thread may run on.
+pub fn cpus() -> io::Result<Vec<usize>> {
+    let set = sched_getaffinity(ME)?;
+    let may = |cpu: &usize| set.is_set(*cpu).unwrap_or(false);
+    Ok((0..CpuSet::count()).filter(may).collect())
 }
 
 /// The thread's own id.

@@ -18,6 +18,7 @@ use cowherd_litmus::ast::{
 
 use super::call;
 use super::filler::Filler;
+use super::free::Free;
 use super::shared::{self, Board, Shared, Value};
 use super::sys::{self, PAGE};
 use super::uffd::{self, Uffd};
@@ -41,8 +42,8 @@ pub struct World {
     pub pipes: Vec<(RawFd, RawFd)>,
     /// What is in pages besides cells.
     pub filler: Filler,
-    /// Random delays of up to so many spins between the statements of a free run; none: directed.
-    pub delays: Option<u32>,
+    /// What keeps the threads of a free run apart; none: directed.
+    pub free: Option<Free>,
 }
 
 /// What a thread has of its own.
@@ -325,6 +326,10 @@ impl World {
             holds: RefCell::default(),
         };
         THREAD.set(thread);
+        if let Some(free) = &self.free {
+            // A CPU that has gone meanwhile leaves the thread where it is, which is allowed too.
+            let _ = sys::pin_to_cpu(free.cpu_of(thread));
+        }
         let mine = &self.board.get().threads[thread];
         mine.tid.store(sys::gettid(), Ordering::SeqCst);
         shared::set(&mine.life, 1);
@@ -335,8 +340,8 @@ impl World {
                 shared::wait(&mine.told, told, Duration::from_secs(1));
                 told = mine.told.load(Ordering::SeqCst);
             }
-            if let Some(most) = self.delays {
-                for _ in 0..next(&mut random) % u64::from(most.max(1)) {
+            if let Some(free) = &self.free {
+                for _ in 0..next(&mut random) % free.delays.max(1) {
                     std::hint::spin_loop();
                 }
             }
