@@ -300,6 +300,36 @@ fn a_dry_run_of_random_programs_runs_none_and_what_has_no_meaning_for_them_is_re
     }
 }
 
+/// The processes that the runner, the supervisor's child, has forked.
+fn processes_of_tests(prober: u32) -> Vec<u32> {
+    let next = |level: Vec<u32>| level.into_iter().flat_map(children).collect();
+    (0..3).fold(vec![prober], |level, _| next(level))
+}
+
+#[test]
+fn no_process_of_a_run_may_take_more_memory_than_is_said() {
+    let _alone = alone();
+    let (_, said) = said(&["probe", "--dry-run", "store-load"]);
+    assert!(said.contains("more than 1024 MiB of memory"), "{said}");
+    let prober = cowherd()
+        .args(["probe", "store-load", "--runs", "100000"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("cowherd starts");
+    let begun = Instant::now();
+    let mut limits = String::new();
+    while limits.is_empty() && begun.elapsed() < Duration::from_secs(60) {
+        let pid = processes_of_tests(prober.id()).into_iter().next();
+        let limit = |pid| fs::read_to_string(format!("/proc/{pid}/limits")).ok();
+        limits = pid.and_then(limit).unwrap_or_default();
+    }
+    send("-INT", prober.id());
+    let _ = prober.wait_with_output();
+    let data = limits.lines().find(|l| l.starts_with("Max data size"));
+    let words: Vec<&str> = data.unwrap_or("").split_whitespace().collect();
+    assert_eq!(words.get(3..5), Some(&["1073741824"; 2][..]), "{limits}");
+}
+
 /// The CPUs that the threads of a process are kept on, of those that are kept on one.
 fn kept_on(pid: u32) -> BTreeSet<String> {
     let threads = fs::read_dir(format!("/proc/{pid}/task"));
@@ -329,12 +359,7 @@ fn threads_of_a_free_run_are_on_several_cpus_and_those_of_a_directed_one_on_one(
         let mut most = BTreeSet::new();
         let begun = Instant::now();
         while !(free && several && most.len() > 1) && begun.elapsed() < Duration::from_secs(3) {
-            // The supervisor's runner's processes.
-            let mut level = vec![prober.id()];
-            for _ in 0..3 {
-                level = level.into_iter().flat_map(children).collect();
-            }
-            for pid in level {
+            for pid in processes_of_tests(prober.id()) {
                 let on = kept_on(pid);
                 most = if on.len() > most.len() { on } else { most };
             }
@@ -343,5 +368,69 @@ fn threads_of_a_free_run_are_on_several_cpus_and_those_of_a_directed_one_on_one(
         let _ = prober.wait_with_output();
         assert_eq!(most.len() > 1, free && several, "{args:?}: {most:?}");
         assert!(!most.is_empty());
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_of_it_is_left() {
+    let _alone = alone();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full");
+    let output = cowherd()
+        .args(["probe", "store-load"])
+        .stdout(full.expect("/dev/full"))
+        .output()
+        .expect("cowherd starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        text.contains("standard output: No space left on device"),
+        "{text}"
+    );
+    assert_eq!(output.status.code(), Some(4));
+    if !root() {
+        eprintln!("not root: no swap file to make");
+        return;
+    }
+    let before = machine();
+    // In a mount namespace of its own: a small disk, and no loop devices to fall back to.
+    let script = "mount -t tmpfs -o size=8m small \"$TMPDIR\" && mount --bind /dev/null /dev/loop-control && exec \"$0\" \"$@\"";
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_cowherd")])
+        .args(["probe", "--system", "swap-roundtrip"])
+        .env("TMPDIR", folder())
+        .output()
+        .expect("unshare starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let why = "SKIP a swap area: a file of 64 MiB in ";
+    assert!(text.contains(why), "{text}");
+    assert!(text.contains(": No space left on device"), "{text}");
+    assert_eq!(output.status.code(), Some(4));
+    let after = machine();
+    let left: Vec<_> = after.symmetric_difference(&before).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn who_is_not_root_is_told_that_he_may_not_have_the_system() {
+    use std::os::unix::process::CommandExt;
+    let nobody = 65534;
+    let kernels = folder().to_string_lossy().into_owned();
+    for args in [
+        &["probe", "--system"][..],
+        &["probe", "--system", "--dry-run"],
+        &["probe", "--system", "--random", "5"],
+        &["conform", "--live", "--system", "--kernels", &kernels],
+    ] {
+        let mut command = cowherd();
+        command.args(args);
+        if root() {
+            command.uid(nobody).gid(nobody);
+        }
+        let Ok(output) = command.output() else {
+            eprintln!("skipped: nobody may not run this binary");
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("--system is for root"), "{args:?}: {text}");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0));
     }
 }

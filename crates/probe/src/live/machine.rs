@@ -81,7 +81,7 @@ pub enum Reach {
     /// Nothing outside the test's own processes.
     #[default]
     Own,
-    /// A swap area and a cgroup of cowherd's own, KSM and settings, all of it put back.
+    /// A swap area and devices of cowherd's own, KSM and settings, all of it put back.
     System,
 }
 

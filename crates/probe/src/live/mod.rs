@@ -40,6 +40,9 @@ use directed::Trace;
 pub use machine::{Machine, Reach};
 pub use supervise::run_all;
 
+/// Bytes that each process of a run may take of memory: far more than any needs (some 20 MiB), and the kernel gives no more.
+pub const MEMORY: u64 = 1 << 30;
+
 /// How to run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
@@ -114,7 +117,11 @@ pub fn touches(machine: &Machine, options: &Options) -> Vec<String> {
             std::env::temp_dir().display()
         ),
         "FUSE mounts in that folder, in a mount namespace that nobody else sees".into(),
-        format!("at most {} s, and a few MiB of memory", options.seconds),
+        format!(
+            "no run begins after {} s; no process may take more than {} MiB of memory, and few need 20",
+            options.seconds,
+            MEMORY >> 20
+        ),
     ];
     for swap in &machine.own_swap {
         lines.push(match swap.synchronous {

@@ -73,7 +73,7 @@ fn files(plan: &mut Plan, machine: &Machine) -> Result<(), String> {
                 test.files[n].name
             ));
         }
-        let device = machine.nbd && only_read(test, n);
+        let device = machine.nbd && on_block(test, n);
         if direct && !machine.fuse && !device {
             return Err(
                 "FUSE (as root, /dev/fuse): nothing else can hold a direct transfer".into(),
@@ -82,11 +82,11 @@ fn files(plan: &mut Plan, machine: &Machine) -> Result<(), String> {
     }
     for n in 0..plan.test.files.len() {
         let (direct, _) = uses(&plan.test, n);
-        let device = machine.nbd && only_read(&plan.test, n);
+        let device = machine.nbd && on_block(&plan.test, n);
         let file = &mut plan.test.files[n];
         let on = match file.on {
             // A read(2) of a device takes the simple path.
-            FileSystem::Block | FileSystem::BlockSync if device => FileSystem::BlockSync,
+            _ if device => FileSystem::BlockSync,
             _ => FileSystem::Fuse,
         };
         if direct && file.on != on {
@@ -104,8 +104,11 @@ fn is_mapped(test: &Test, file: usize) -> bool {
         .any(|p| matches!(p.contents, Contents::File { file: f, .. } if f.index() == file))
 }
 
-/// Is the file only ever read, by read(2)? What is written to a block device cannot be held.
-fn only_read(test: &Test, n: usize) -> bool {
+/// Is the file on a block device and only ever read, by read(2)? What is written to one cannot be held.
+fn on_block(test: &Test, n: usize) -> bool {
+    if !matches!(test.files[n].on, FileSystem::Block | FileSystem::BlockSync) {
+        return false;
+    }
     let mut stmts = test.threads.iter().flat_map(|t| &t.stmts);
     !stmts.any(|s| {
         matches!(&s.call,

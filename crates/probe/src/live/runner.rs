@@ -206,7 +206,8 @@ impl Runner {
     }
 }
 
-fn because(what: &str, error: io::Error) -> io::Error {
+/// An error, with what was tried.
+pub(super) fn because(what: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 

@@ -15,14 +15,15 @@ use cowherd_litmus::ast::Test;
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe};
 
 use super::machine::root;
-use super::runner::Runner;
+use super::runner::{Runner, because};
 use super::undo::{self, Undo, Which};
-use super::{Options, TestResult};
+use super::{MEMORY, Options, TestResult};
 
 /// Runs tests, and hands over each result as it comes, until all ran or `stop` is set. Puts everything back before it returns.
 ///
@@ -129,7 +130,7 @@ fn supervise(tests: &[Test], options: &Options, leash: OwnedFd, report: OwnedFd)
 
 /// Makes the runner, in namespaces of its own.
 fn start(tests: &[Test], options: &Options, folder: PathBuf, report: &OwnedFd) -> io::Result<Pid> {
-    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(&folder).map_err(|e| because(&folder.display().to_string(), e))?;
     let root = root();
     if root {
         unshare(CloneFlags::CLONE_NEWPID)?;
@@ -155,6 +156,8 @@ fn run(
     root: bool,
 ) -> io::Result<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // What may be written, and not address space: allocators reserve more than they use.
+    setrlimit(Resource::RLIMIT_DATA, MEMORY, MEMORY)?;
     if root {
         // Of its own, so that the supervisor, which removes the folder, sees no mount in it.
         unshare(CloneFlags::CLONE_NEWNS)?;

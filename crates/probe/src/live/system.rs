@@ -9,6 +9,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::machine::{Swap, stable_writes};
+use super::runner::because;
 use super::sys::{self, PAGE, result};
 use super::undo::{self, Undo};
 
@@ -16,6 +17,8 @@ use super::undo::{self, Undo};
 const PASS: Duration = Duration::from_secs(8);
 /// Bytes of a swap area.
 const BYTES: u64 = 64 << 20;
+/// The name of the swap file.
+const FILE: &str = "swap";
 
 /// The area that is on.
 static AREA: Mutex<Option<(Swap, PathBuf)>> = Mutex::new(None);
@@ -49,10 +52,9 @@ pub fn swap_on(kind: Swap, folder: &Path) -> io::Result<()> {
         Some(_) => undo::all(undo::Which::Swap),
         None => {}
     }
-    let path = if kind.synchronous {
-        zram()?
-    } else {
-        file(folder).or_else(|_| on_loop())?
+    let path = match kind.synchronous {
+        true => zram().map_err(|e| because("a zram device", e))?,
+        false => file_or_loop(folder)?,
     };
     label(&path)?;
     undo::push_once(Undo::Swapoff(path.clone()));
@@ -85,8 +87,20 @@ fn zram() -> io::Result<PathBuf> {
     Ok(format!("/dev/zram{number}").into())
 }
 
+fn file_or_loop(folder: &Path) -> io::Result<PathBuf> {
+    file(folder).or_else(|no_file| {
+        // A full disk does not stay full for a file that is of no use.
+        let _ = fs::remove_file(folder.join(FILE));
+        let no_file = because(
+            &format!("a file of 64 MiB in {}", folder.display()),
+            no_file,
+        );
+        on_loop().map_err(|e| because(&format!("{no_file}; a loop device"), e))
+    })
+}
+
 fn file(folder: &Path) -> io::Result<PathBuf> {
-    let path = folder.join("swap");
+    let path = folder.join(FILE);
     undo::push(Undo::File(path.clone()));
     let mut file = File::create(&path)?;
     let zeroes = vec![0; 1 << 20];
