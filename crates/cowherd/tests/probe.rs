@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard};
@@ -41,7 +42,6 @@ fn machine() -> BTreeSet<String> {
         "/proc/swaps",
         "/proc/self/mounts",
         "/proc/sys/vm/page-cluster",
-        "/sys/kernel/mm/ksm/run",
     ] {
         let text = fs::read_to_string(path).unwrap_or_default();
         // The use of an area is somebody else's matter.
@@ -72,9 +72,27 @@ fn machine() -> BTreeSet<String> {
         .flatten()
         .filter_map(Result::ok)
     {
-        if let Ok(file) = fs::read_to_string(entry.path().join("loop/backing_file")) {
-            note("loop", file);
+        for of in ["loop/backing_file", "pid"] {
+            if let Ok(text) = fs::read_to_string(entry.path().join(of)) {
+                note(of, text);
+            }
         }
+    }
+    // Every setting of KSM, whether a run is known to change it or not.
+    let ksm = fs::read_dir("/sys/kernel/mm/ksm").into_iter().flatten();
+    for file in ksm.filter_map(Result::ok) {
+        let may_write = file.metadata().is_ok_and(|m| m.mode() & 0o200 != 0);
+        if let (true, Ok(text)) = (may_write, fs::read_to_string(file.path())) {
+            note(&file.path().to_string_lossy(), text);
+        }
+    }
+    let mut folders = vec![Path::new("/sys/fs/cgroup").to_owned()];
+    while let Some(folder) = folders.pop() {
+        note("cgroup", names(&folder, &|name| name.contains("cowherd")));
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        let inside = entries.filter_map(Result::ok);
+        let is_folder = |e: &fs::DirEntry| e.file_type().is_ok_and(|t| t.is_dir());
+        folders.extend(inside.filter(is_folder).map(|e| e.path()));
     }
     let binary = Path::new(env!("CARGO_BIN_EXE_cowherd"));
     for entry in fs::read_dir("/proc")
@@ -112,8 +130,9 @@ fn a_prober_killed_at_any_point_leaves_nothing_behind() {
     let before = machine();
     let mut random = 0x5eed_u64;
     for n in 0..50 {
+        // As long as it takes to come to swap areas, devices and transfers, and KSM in between.
         let mut prober = cowherd()
-            .args(["probe", "--system", "--runs", "1", "swap", "direct-io"])
+            .args(["probe", "--system", "ksm", "swap", "direct-io"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -121,14 +140,23 @@ fn a_prober_killed_at_any_point_leaves_nothing_behind() {
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        std::thread::sleep(Duration::from_millis((random >> 33) % 600));
-        match n % 3 {
-            0 => send("-KILL", prober.id()),
-            1 => send("-INT", prober.id()),
-            // The supervisor.
-            _ => children(prober.id())
-                .into_iter()
-                .for_each(|child| send("-KILL", child)),
+        // While it starts, and later.
+        let longest = if n % 2 == 0 { 600 } else { 5000 };
+        std::thread::sleep(Duration::from_millis((random >> 33) % longest));
+        let below = |pids: Vec<u32>| pids.into_iter().flat_map(children).collect::<Vec<u32>>();
+        let supervisor = children(prober.id());
+        let (signal, whom) = match n % 5 {
+            0 => ("-KILL", vec![prober.id()]),
+            1 => ("-INT", vec![prober.id()]),
+            2 => ("-TERM", vec![prober.id()]),
+            3 => ("-KILL", supervisor),
+            // The runner.
+            _ => ("-KILL", below(supervisor)),
+        };
+        whom.iter().for_each(|pid| send(signal, *pid));
+        if whom.is_empty() {
+            // It had not come so far, or was at its end.
+            send("-KILL", prober.id());
         }
         let _ = prober.wait();
         let killed = Instant::now();

@@ -179,6 +179,10 @@ fn watch(runner: Pid, leash: &OwnedFd) -> i32 {
         match waitpid(runner, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::StillAlive) => {}
             Ok(WaitStatus::Exited(_, status)) => return status,
+            Ok(WaitStatus::Signaled(_, signal, _)) => {
+                eprintln!("cowherd: the process that ran the tests was killed by {signal}");
+                return 1;
+            }
             _ => return 1,
         }
         let mut fds = [PollFd::new(leash.as_fd(), PollFlags::POLLIN)];
