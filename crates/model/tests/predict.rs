@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cowherd_model::kernels::Kernels;
-use cowherd_model::predict::{Frame, Page, Predictor, Turn, orders};
+use cowherd_model::predict::{Belief, Frame, Page, Predictor, Told, Turn, View, orders};
 
 const SWAP_STEPS: &str = "
 MM odirect-swap-steps
@@ -31,7 +31,7 @@ fn predictor(text: &str, kernel: &str) -> Predictor {
     Predictor::new(&test, &profile, 100_000).expect("the model runs it")
 }
 
-fn after(p: &Predictor, order: &[Turn]) -> cowherd_model::predict::Belief {
+fn after(p: &Predictor, order: &[Turn]) -> Belief {
     order.iter().fold(p.start(), |mut belief, &turn| {
         belief.look_away(p);
         p.turn(&belief, turn).expect("few states")
@@ -110,6 +110,97 @@ exists (u=2)
     let belief = p.turn(&belief, Turn::Task(1)).expect("few states");
     assert!(belief.views(&p).iter().all(|v| v.waiting == 0));
     assert_eq!(belief.outcomes(&p), BTreeSet::from([vec![2]]));
+}
+
+/// What else may be told of a page.
+fn told(belief: &Belief, p: &Predictor, page: usize) -> BTreeSet<Told> {
+    belief.views(p).iter().map(|view| view.told[page]).collect()
+}
+
+#[test]
+fn the_swap_cache_is_seen_and_what_shows_otherwise_is_forbidden() {
+    let text = "
+MM cached
+{ anon x = 1; swap async; }
+P0 in A { madvise(x, MADV_PAGEOUT); r0 = x; x = 2; }
+exists (x=2)
+";
+    let p = predictor(text, "v6.1");
+    let mut belief = after(&p, &[Turn::Task(0)]);
+    let gone = |view: &View| view.pages[0] == Page::Swapped;
+    let out = belief.views(&p).into_iter().find(gone);
+    assert!(belief.keep(&p, &out.expect("it may go")));
+    // The load is a read fault: the page stays in the cache; also after the store, for it is exclusive and reused.
+    let belief = p.turn(&belief, Turn::Task(0)).expect("few states");
+    let cached = |is| Told {
+        merged: Some(false),
+        cached: Some(is),
+        protected: Some(false),
+    };
+    assert_eq!(told(&belief, &p, 0), BTreeSet::from([cached(true)]));
+    let views = belief.views(&p);
+    let seen = |cached: Option<bool>| {
+        let mut view = views.first().expect("something is seen").clone();
+        view.told[0].cached = cached;
+        belief.clone().keep(&p, &view)
+    };
+    assert!(seen(Some(true)) && seen(None) && !seen(Some(false)));
+    let words = views.first().expect("a view").text(&p.program);
+    assert!(words.ends_with(", in the swap cache"), "{words}");
+    let belief = p.turn(&belief, Turn::Task(0)).expect("few states");
+    assert_eq!(told(&belief, &p, 0), BTreeSet::from([cached(true)]));
+    // 5.10 sees the cache's reference and copies: the copy is in no cache.
+    let p = predictor(text, "v5.10");
+    let belief = after(&p, &[Turn::Task(0); 3]);
+    assert!(told(&belief, &p, 0).contains(&cached(false)));
+}
+
+#[test]
+fn a_write_fault_that_maps_writable_leaves_the_swap_cache_until_7_0() {
+    let text = "
+MM swap-in-to-write
+{ anon x = 1 swapped, cached; swap async; }
+P0 in A { x = 2; }
+exists (x=2)
+";
+    let cached = |kernel| -> BTreeSet<Option<bool>> {
+        let p = predictor(text, kernel);
+        let after = after(&p, &[Turn::Task(0)]);
+        told(&after, &p, 0).iter().map(|t| t.cached).collect()
+    };
+    assert_eq!(cached("v6.1"), BTreeSet::from([Some(false)]));
+    assert_eq!(cached("v7.2"), BTreeSet::from([Some(true)]));
+}
+
+#[test]
+fn a_merge_and_a_protection_are_seen() {
+    let text = "
+MM merged
+{ anon x = 1; anon y = 1; }
+P0 in A { r0 = x; }
+kernel { ksm(x, y); }
+exists (true)
+";
+    let p = predictor(text, "v6.1");
+    let merged = |belief: &Belief| -> BTreeSet<Option<bool>> {
+        told(belief, &p, 0).iter().map(|told| told.merged).collect()
+    };
+    assert_eq!(merged(&p.start()), BTreeSet::from([Some(false)]));
+    let after_ksm = merged(&after(&p, &[Turn::Task(1)]));
+    assert!(after_ksm.contains(&Some(true)), "{after_ksm:?}");
+    let text = "
+MM protected
+{ anon u = 1 uffd(wp, protected); }
+P0 in A { uffd_unprotect(u); }
+exists (true)
+";
+    let p = predictor(text, "v6.12");
+    let protected = |belief: &Belief| -> BTreeSet<Option<bool>> {
+        told(belief, &p, 0).iter().map(|t| t.protected).collect()
+    };
+    assert_eq!(protected(&p.start()), BTreeSet::from([Some(true)]));
+    let after = after(&p, &[Turn::Task(0)]);
+    assert_eq!(protected(&after), BTreeSet::from([Some(false)]));
 }
 
 #[test]

@@ -283,7 +283,7 @@ impl DoSwapPage {
             }
             PutSlotFirst { f, orig, got } => {
                 k.put_slot(orig.slot);
-                si(if should_try_to_free_swap(k, f, got) {
+                si(if should_try_to_free_swap(k, f.kind, got) {
                     FreeSwapFirst { f, orig, got }
                 } else {
                     Decide { f, orig, got }
@@ -307,10 +307,10 @@ impl DoSwapPage {
             }
             SetPte { f, orig, got, map } => {
                 set_pte(k, f, orig, got, map);
-                let slot = orig.slot;
+                let (slot, kind) = (orig.slot, left(k, f));
                 si(if !k.has(F::SwapinRefcount) {
                     PutSlotLast { f, slot, got, map }
-                } else if k.has(F::FreeAfterMap) && should_try_to_free_swap(k, f, got) {
+                } else if k.has(F::FreeAfterMap) && should_try_to_free_swap(k, kind, got) {
                     FreeSwapLast { f, got, map, slot }
                 } else {
                     Unlock { f, got, map, slot }
@@ -318,7 +318,7 @@ impl DoSwapPage {
             }
             PutSlotLast { f, slot, got, map } => {
                 k.put_slot(slot);
-                si(if should_try_to_free_swap(k, f, got) {
+                si(if should_try_to_free_swap(k, f.kind, got) {
                     FreeSwapLast { f, got, map, slot }
                 } else {
                     Unlock { f, got, map, slot }
@@ -415,7 +415,7 @@ fn got(k: &mut Kernel, f: FaultCx, orig: SwapPte, got: Got) -> Fault {
 
 /// `should_try_to_free_swap`: swap is short, or (5.18) a write fault that would then own the page, or (7.0) the device is as
 /// fast as memory.
-fn should_try_to_free_swap(k: &mut Kernel, f: FaultCx, got: Got) -> bool {
+fn should_try_to_free_swap(k: &mut Kernel, kind: FaultKind, got: Got) -> bool {
     let page = *k.page(got.pfn);
     if page.swap.is_none() {
         return false;
@@ -423,10 +423,16 @@ fn should_try_to_free_swap(k: &mut Kernel, f: FaultCx, got: Got) -> bool {
     if k.cfg.swap.half_full || (k.cfg.swap.synchronous && k.has(F::SyncAlwaysFree)) {
         return true;
     }
-    k.has(F::SwapinRefcount)
-        && f.kind == FaultKind::Write
-        && !page.ksm()
-        && k.refcount(got.pfn) == 2
+    k.has(F::SwapinRefcount) && kind == FaultKind::Write && !page.ksm() && k.refcount(got.pfn) == 2
+}
+
+/// What is left of the fault once the PTE is set: a write that it lets through is none any more (`vmf->flags`), so from 7.0 on its page
+/// stays in the swap cache.
+fn left(k: &mut Kernel, f: FaultCx) -> FaultKind {
+    match k.pte(f.mm, f.va).present() {
+        Some(e) if e.write => FaultKind::Read,
+        _ => f.kind,
+    }
 }
 
 /// SI10, SI13.

@@ -14,7 +14,7 @@ mod way;
 
 pub use belief::{Belief, Predictor, TooMany};
 pub use order::{Orders, orders};
-pub use view::{Frame, Page, View};
+pub use view::{Frame, Page, Told, View};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What somebody outside sees of a state between two turns: what /proc/PID/pagemap tells.
+//! What somebody outside sees of a state between two turns: what /proc/PID/pagemap and /proc/kpageflags tell.
 
 use cowherd_mm::pgtable::Pte;
 use cowherd_mm::*;
@@ -12,6 +12,8 @@ use crate::program::Program;
 pub struct View {
     /// Every variable of every process, in this order.
     pub pages: Vec<Page>,
+    /// What else is seen of them, in the same order.
+    pub told: Vec<Told>,
     /// Tasks that were let go and wait, one bit each.
     pub waiting: u8,
     /// Tasks that a fault has killed, one bit each.
@@ -31,6 +33,19 @@ pub enum Page {
     Present(Frame),
     /// A marker: releases differ in what they show.
     Unclear,
+}
+
+/// What else is seen of a variable in a process. None: it cannot be told, or there is nothing that it could be told of.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct Told {
+    /// Is what is present a KSM page?
+    pub merged: Option<bool>,
+    /// Is what is present in the swap cache?
+    pub cached: Option<bool>,
+    /// Is it write-protected by userfaultfd? A swap entry remembers it.
+    pub protected: Option<bool>,
 }
 
 /// How a frame compares with the last one that was seen mapped there.
@@ -60,6 +75,29 @@ impl Page {
     }
 }
 
+impl Told {
+    /// May a real machine that shows `seen` be in a state that shows this?
+    fn agrees(self, seen: Told) -> bool {
+        let differ = |a: Option<bool>, b: Option<bool>| a.zip(b).is_some_and(|(a, b)| a != b);
+        !differ(self.merged, seen.merged)
+            && !differ(self.cached, seen.cached)
+            && !differ(self.protected, seen.protected)
+    }
+
+    /// For people, after what the page is.
+    fn words(self) -> impl Iterator<Item = &'static str> {
+        let words = [
+            (self.merged, ", merged"),
+            (self.cached, ", in the swap cache"),
+            (self.protected, ", write-protected"),
+        ];
+        words
+            .into_iter()
+            .filter(|(is, _)| *is == Some(true))
+            .map(|(_, word)| word)
+    }
+}
+
 impl View {
     /// May a real machine that shows `seen` be in a state that shows this?
     pub fn agrees(&self, seen: &View) -> bool {
@@ -70,6 +108,7 @@ impl View {
                 .iter()
                 .zip(&seen.pages)
                 .all(|(a, b)| a.agrees(*b))
+            && self.told.iter().zip(&seen.told).all(|(a, b)| a.agrees(*b))
     }
 
     /// For people, as `A:x same frame; B:x swapped; P0 waits`.
@@ -87,8 +126,14 @@ impl View {
                 Page::Present(Frame::Other) => "present, another frame",
                 Page::Present(Frame::Fresh) => "present, a new frame",
             };
+            let more: String = self
+                .told
+                .get(n)
+                .into_iter()
+                .flat_map(|t| t.words())
+                .collect();
             parts.push(format!(
-                "{}:{} {word}",
+                "{}:{} {word}{more}",
                 names.processes[mm], names.pages[va]
             ));
         }
@@ -109,13 +154,16 @@ impl Node {
     pub(super) fn view(&self, p: &Program) -> View {
         let s = &p.cfg.sizes;
         let mut pages = Vec::with_capacity(s.mms * s.pages);
+        let mut told = Vec::with_capacity(s.mms * s.pages);
         for mm in 0..s.mms {
             for va in 0..s.pages {
                 pages.push(self.page(mm, va));
+                told.push(self.told(mm, va));
             }
         }
         View {
             pages,
+            told,
             waiting: self.issued,
             killed: self.state.killed,
         }
@@ -136,6 +184,30 @@ impl Node {
                 Last::Frame(_) => Frame::Other,
                 Last::Freed => Frame::Fresh,
             }),
+        }
+    }
+
+    fn told(&self, mm: usize, va: usize) -> Told {
+        let m = &self.state.m;
+        if !m.mms[mm].alive || !m.vmas[mm][va].mapped {
+            return Told::default();
+        }
+        let entry = |uffd_wp| Told {
+            protected: Some(uffd_wp),
+            ..Told::default()
+        };
+        match m.ptes[mm][va] {
+            Pte::None | Pte::Marker => Told::default(),
+            Pte::Swap { e } => entry(e.uffd_wp),
+            Pte::Migration { e } => entry(e.uffd_wp),
+            Pte::Present { e } => {
+                let page = &m.frames[e.pfn.at()];
+                Told {
+                    merged: Some(page.ksm()),
+                    cached: Some(page.swap.is_some()),
+                    protected: Some(e.uffd_wp),
+                }
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cowherd_litmus::ast::{self, Activity, Advice, Call, Contents, PageId, Start, Test};
-use cowherd_model::predict::{Frame, Page, Predictor, Turn, View};
+use cowherd_model::predict::{Page, Predictor, Turn, View};
 use serde::{Deserialize, Serialize};
 
 use super::call::{self, close};
@@ -114,6 +114,7 @@ impl<'a> Run<'a> {
             refused: HashMap::new(),
             view: View {
                 pages: Vec::new(),
+                told: Vec::new(),
                 waiting: 0,
                 killed: 0,
             },
@@ -424,48 +425,6 @@ impl<'a> Run<'a> {
         match look::pagemap(pid, at).ok()? {
             Entry::None if !look::mapped(pid, at) => None,
             entry => Some(entry),
-        }
-    }
-
-    /// Looks at every variable.
-    fn look(&mut self) -> View {
-        let mut pages = Vec::new();
-        for process in 0..self.test.processes.len() {
-            for page in 0..self.test.pages.len() {
-                let key = (process, page);
-                pages.push(match self.entry(process, page) {
-                    None => Page::Gone,
-                    Some(Entry::None) => {
-                        self.start.remove(&key);
-                        Page::None
-                    }
-                    Some(Entry::Swapped) => {
-                        self.start.remove(&key);
-                        Page::Swapped
-                    }
-                    Some(Entry::Present { frame: 0 }) => Page::Present(Frame::Fresh),
-                    Some(Entry::Present { frame }) => {
-                        Page::Present(match self.last.insert(key, frame) {
-                            None => Frame::First,
-                            Some(last) if last == frame => Frame::Same,
-                            Some(_) => Frame::Other,
-                        })
-                    }
-                });
-            }
-        }
-        let killed = (0..self.test.threads.len())
-            .filter(|&t| {
-                self.world.board.get().threads[t]
-                    .life
-                    .load(Ordering::SeqCst)
-                    == 2
-            })
-            .fold(0, |bits, t| bits | 1 << t);
-        View {
-            pages,
-            waiting: self.issued & !killed,
-            killed,
         }
     }
 

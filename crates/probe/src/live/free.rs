@@ -3,15 +3,11 @@
 //! A thread stays on its CPU, as every task of the model does: one that moved would leave pages behind in an LRU batch that its own drains no longer
 //! reach.
 
-use std::io;
-
-use super::{sys, world};
-
 /// What keeps the threads of a free run apart.
 #[derive(Clone, Debug)]
 pub struct Free {
     /// The CPUs that there are. The controller is on the first.
-    pub cpus: Vec<usize>,
+    pub cpus: &'static [usize],
     /// Which of them the first thread is on: another one from run to run, so that each meets the controller's activities.
     pub first: usize,
     /// Spins between two statements at most.
@@ -23,15 +19,6 @@ impl Free {
     pub fn cpu_of(&self, thread: usize) -> usize {
         self.cpus[(self.first + thread) % self.cpus.len()]
     }
-
-    /// Empties the LRU batches of every CPU that a thread of the test is on, one after the other: no system call does that for the asking.
-    pub fn drain_all(&self) -> io::Result<()> {
-        for &cpu in self.cpus.iter().rev() {
-            sys::pin_to_cpu(cpu)?;
-            world::drain();
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -41,7 +28,7 @@ mod tests {
     #[test]
     fn neighbours_are_on_different_cpus_and_each_is_with_the_controller_in_some_run() {
         let free = |first| Free {
-            cpus: vec![3, 5, 8],
+            cpus: &[3, 5, 8],
             first,
             delays: 0,
         };

@@ -36,14 +36,7 @@ pub fn act(activity: &Activity, world: &World) -> io::Result<()> {
             sys::process_madvise(pid(at.process), address(at.page), call::advice(*advice))
         }
         Activity::ClearRefs { process } => call::clear_refs(pid(*process)),
-        Activity::LruAddDrain => match &world.free {
-            Some(free) => free.drain_all(),
-            // Every thread of a directed run is on this CPU.
-            None => {
-                world::drain();
-                Ok(())
-            }
-        },
+        Activity::LruAddDrain => world::drain_all(),
         Activity::Swapoff => super::system::swapoff(),
         Activity::Ksm { .. } => super::system::ksm_pass(),
         Activity::Reclaim { .. } | Activity::Migrate { .. } | Activity::NumaScan { .. } => {

@@ -3,6 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
+
+use cowherd_model::kernels::Release;
+
+use super::world::scratch;
+use crate::detect::release::leading;
 
 /// An entry of pagemap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +27,7 @@ pub enum Entry {
 const SWAPPED: u64 = 1 << 62;
 const PRESENT: u64 = 1 << 63;
 const SOFT_DIRTY: u64 = 1 << 55;
+const UFFD_WP: u64 = 1 << 57;
 const FRAME: u64 = (1 << 55) - 1;
 
 /// Flags of /proc/kpageflags.
@@ -59,6 +66,31 @@ pub fn pagemap(pid: i32, address: usize) -> io::Result<Entry> {
 /// Is the page at an address soft-dirty?
 pub fn soft_dirty(pid: i32, address: usize) -> io::Result<bool> {
     Ok(raw(pid, address)? & SOFT_DIRTY != 0)
+}
+
+/// Is what is at an address write-protected by userfaultfd? None: the kernel does not show it.
+pub fn protected(pid: i32, address: usize) -> Option<bool> {
+    // Subject: mm/pagemap: export uffd-wp protection information.
+    static SHOWN: OnceLock<bool> = OnceLock::new();
+    let shown = || {
+        let names = nix::sys::utsname::uname().ok();
+        let release = names.and_then(|n| leading(&n.release().to_string_lossy()));
+        release.is_some_and(|release| release >= Release::new(5, 14, 0))
+    };
+    let raw = raw(pid, address).ok()?;
+    SHOWN.get_or_init(shown).then_some(raw & UFFD_WP != 0)
+}
+
+/// Is a frame a KSM page? None: it cannot be told. Some releases say so of every anonymous page, and so of one that surely is none.
+pub fn merged(frame: u64) -> Option<bool> {
+    let Entry::Present { frame: plain } = pagemap(std::process::id() as i32, scratch()).ok()?
+    else {
+        return None;
+    };
+    if flags(plain)? & flag::KSM != 0 {
+        return None;
+    }
+    Some(flags(frame)? & flag::KSM != 0)
 }
 
 /// The flags of a frame; none for who may not know them.

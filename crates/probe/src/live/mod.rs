@@ -22,6 +22,7 @@ pub mod plan;
 pub mod random;
 pub mod release;
 pub mod runner;
+mod seen;
 mod settle;
 pub mod shared;
 pub mod supervise;

@@ -11,7 +11,7 @@ use cowherd_model::state::Val;
 use super::directed::Run;
 use super::look::{self, Entry};
 use super::shared::Value;
-use super::world::{self, address};
+use super::world::address;
 
 /// An errno that the model does not know.
 const OTHER: u8 = 253;
@@ -139,15 +139,7 @@ fn fact_of(run: &Run, fact: Fact) -> Option<bool> {
             let Some(frame) = frame else {
                 return Some(false);
             };
-            // Some releases call every anonymous page a KSM page: then nothing can be told.
-            let plain = look::pagemap(std::process::id() as i32, world::scratch()).ok()?;
-            let Entry::Present { frame: plain } = plain else {
-                return None;
-            };
-            if look::flags(plain)? & look::flag::KSM != 0 {
-                return None;
-            }
-            Some(look::flags(frame)? & look::flag::KSM != 0)
+            look::merged(frame)
         }
         Fact::Trapped(mm, va) => {
             let trapped = run.world.board.get().trapped[mm.at()].load(Ordering::SeqCst);

@@ -31,8 +31,6 @@ pub struct Runner {
     options: Options,
     machine: Machine,
     folder: PathBuf,
-    /// The CPUs that there are; this process is on the first.
-    cpus: Vec<usize>,
     /// Files that hold transfers: on FUSE, and block devices.
     fuses: Vec<Held>,
     nbds: Vec<Held>,
@@ -47,15 +45,14 @@ impl Runner {
             system::settings()?;
         }
         // Who drains LRU batches drains those of one CPU: so everybody is on one, but for the threads of free runs.
-        let cpus = sys::cpus()?;
-        sys::pin_to_cpu(cpus[0])?;
+        let first = sys::cpus().first();
+        sys::pin_to_cpu(*first.ok_or_else(|| io::Error::other("no CPU to be on"))?)?;
         sys::map(world::scratch(), None)?;
         world::write(world::scratch(), 1);
         Ok(Runner {
             options: options.clone(),
             machine,
             folder: folder.into(),
-            cpus,
             fuses: Vec::new(),
             nbds: Vec::new(),
             deadline: Instant::now() + Duration::from_secs(options.seconds),
@@ -161,7 +158,7 @@ impl Runner {
                 .wrapping_mul(0x9e37_79b9)
                 .wrapping_add(u64::from(n));
             let apart = Free {
-                cpus: self.cpus.clone(),
+                cpus: sys::cpus(),
                 first: n as usize,
                 delays: DELAYS,
             };

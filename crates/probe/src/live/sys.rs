@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::RawFd;
+use std::sync::OnceLock;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
@@ -138,11 +139,14 @@ pub fn pin_to_cpu(cpu: usize) -> io::Result<()> {
     Ok(sched_setaffinity(ME, &set)?)
 }
 
-/// The CPUs that this thread may run on.
-pub fn cpus() -> io::Result<Vec<usize>> {
-    let set = sched_getaffinity(ME)?;
-    let may = |cpu: &usize| set.is_set(*cpu).unwrap_or(false);
-    Ok((0..CpuSet::count()).filter(may).collect())
+/// The CPUs that this process might run on when it, or the process that it comes from, first asked.
+pub fn cpus() -> &'static [usize] {
+    static CPUS: OnceLock<Vec<usize>> = OnceLock::new();
+    CPUS.get_or_init(|| {
+        let set = sched_getaffinity(ME).unwrap_or_default();
+        let may = |cpu: &usize| set.is_set(*cpu).unwrap_or(false);
+        (0..CpuSet::count()).filter(may).collect()
+    })
 }
 
 /// The thread's own id.

@@ -129,6 +129,7 @@ exists (A:x[0]=0)
         let predictor = Predictor::new(&test, &profile, LIMIT).expect("it runs");
         let view = |page| View {
             pages: vec![page],
+            told: Vec::new(),
             waiting: 0,
             killed: 0,
         };

@@ -19,6 +19,7 @@ use cowherd_litmus::ast::{
 use super::call;
 use super::filler::Filler;
 use super::free::Free;
+use super::look;
 use super::shared::{self, Board, Shared, Value};
 use super::sys::{self, PAGE};
 use super::uffd::{self, Uffd};
@@ -433,17 +434,26 @@ fn state(at: usize, a: &Attributes) -> io::Result<()> {
 
 fn is_present(at: usize) -> bool {
     matches!(
-        super::look::pagemap(std::process::id() as i32, at),
-        Ok(super::look::Entry::Present { .. })
+        look::pagemap(std::process::id() as i32, at),
+        Ok(look::Entry::Present { .. })
     )
 }
 
-/// Swaps a page out; a page that will not go is tried again.
+/// Swaps a page out; a page that will not go is tried again. In the end it is at rest: where its write ends later, that puts it into an LRU batch of whichever
+/// CPU hears of it, and the batch's reference would count.
 fn swap_out(at: usize) -> io::Result<()> {
+    let frame = match look::pagemap(std::process::id() as i32, at) {
+        Ok(look::Entry::Present { frame }) if frame != 0 => Some(frame),
+        _ => None,
+    };
+    let written = |frame| look::flags(frame).is_none_or(|f| f & look::flag::WRITEBACK == 0);
     for _ in 0..20 {
         sys::madvise(at, libc::MADV_PAGEOUT)?;
         if !is_present(at) {
-            return Ok(());
+            if let Some(frame) = frame {
+                wait_for(|| written(frame));
+            }
+            return drain_all();
         }
         drain();
         std::thread::sleep(Duration::from_millis(1));
@@ -505,6 +515,15 @@ fn fill(at: usize, bytes: &[u8; PAGE]) {
 /// Empties the LRU batches of this thread's CPU: every MADV_COLD begins with that.
 pub fn drain() {
     let _ = sys::madvise(scratch(), libc::MADV_COLD);
+}
+
+/// Empties the LRU batches of every CPU, one after the other: no system call does that for the asking. For who is on the first of them, and stays there.
+pub fn drain_all() -> io::Result<()> {
+    for &cpu in sys::cpus().iter().rev() {
+        sys::pin_to_cpu(cpu)?;
+        drain();
+    }
+    Ok(())
 }
 
 /// Loads a byte of a test's memory, in one instruction.
