@@ -165,7 +165,11 @@ pub fn read(entry: &Entry) -> Read {
     match Expectations::of(&test, text, Kernels::shipped()) {
         Ok(expectations) => Read {
             test: Some(Loaded {
-                title: entry.title.clone(),
+                // What comes from standard input has the name that it gives itself.
+                title: match entry.title.as_str() {
+                    "-" => test.name.clone(),
+                    title => title.into(),
+                },
                 test: Arc::new(test),
                 text: text.into(),
                 source: entry.source.clone(),

@@ -295,6 +295,9 @@ fn conclude(
         Verdict::Sound
     } else if yes {
         Verdict::Witnessed
+    } else if judged.states.iter().any(|s| s.satisfies.is_none()) {
+        judged.reason = Some("in some of the runs it cannot be told from outside".into());
+        Verdict::NotWitnessed
     } else {
         judged.reason = Some(why_not_seen(test, predictor, options).into());
         Verdict::NotWitnessed
