@@ -120,6 +120,18 @@ fn send(signal: &str, pid: u32) {
         .status();
 }
 
+/// What is other than it was, when those who put it back have had the time to.
+fn left(before: &BTreeSet<String>) -> Vec<String> {
+    let ended = Instant::now();
+    loop {
+        let left: Vec<String> = machine().symmetric_difference(before).cloned().collect();
+        if left.is_empty() || ended.elapsed() > Duration::from_secs(20) {
+            return left;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_prober_killed_at_any_point_leaves_nothing_behind() {
     let _alone = alone();
@@ -159,12 +171,7 @@ fn a_prober_killed_at_any_point_leaves_nothing_behind() {
             send("-KILL", prober.id());
         }
         let _ = prober.wait();
-        let killed = Instant::now();
-        while machine() != before && killed.elapsed() < Duration::from_secs(20) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let after = machine();
-        let left: Vec<_> = after.symmetric_difference(&before).collect();
+        let left = left(&before);
         assert!(left.is_empty(), "killed for the {n}th time: {left:?}");
     }
 }
@@ -180,8 +187,7 @@ fn what_the_machine_lacks_is_named_and_a_dry_run_touches_nothing() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("ro-pin-leak is skipped"), "{text}");
     assert!(text.contains("store-load runs"), "{text}");
-    let after = machine();
-    let left: Vec<_> = after.symmetric_difference(&before).collect();
+    let left = left(&before);
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -283,8 +289,7 @@ fn what_is_interrupted_tells_what_is_known_and_leaves_nothing_behind() {
                 assert!(text.contains(words), "{command}, {signal}: {text}");
             }
             assert_eq!(code, Some(3), "{command}, {signal}: {text}");
-            let after = machine();
-            let left: Vec<_> = after.symmetric_difference(&before).collect();
+            let left = left(&before);
             assert!(left.is_empty(), "{command}, {signal}: {left:?}");
         }
     }
@@ -402,6 +407,7 @@ fn threads_of_a_free_run_are_on_several_cpus_and_those_of_a_directed_one_on_one(
 #[test]
 fn a_full_disk_is_told_and_nothing_of_it_is_left() {
     let _alone = alone();
+    let before = machine();
     let full = fs::OpenOptions::new().write(true).open("/dev/full");
     let output = cowherd()
         .args(["probe", "store-load"])
@@ -418,7 +424,6 @@ fn a_full_disk_is_told_and_nothing_of_it_is_left() {
         eprintln!("not root: no swap file to make");
         return;
     }
-    let before = machine();
     // In a mount namespace of its own: a small disk, and no loop devices to fall back to.
     let script = "mount -t tmpfs -o size=8m small \"$TMPDIR\" && mount --bind /dev/null /dev/loop-control && exec \"$0\" \"$@\"";
     let output = Command::new("unshare")
@@ -432,8 +437,7 @@ fn a_full_disk_is_told_and_nothing_of_it_is_left() {
     assert!(text.contains(why), "{text}");
     assert!(text.contains(": No space left on device"), "{text}");
     assert_eq!(output.status.code(), Some(4));
-    let after = machine();
-    let left: Vec<_> = after.symmetric_difference(&before).collect();
+    let left = left(&before);
     assert!(left.is_empty(), "{left:?}");
 }
 

@@ -22,8 +22,11 @@ pub fn run(args: &Conform) -> Result<Exit, Failure> {
     let entries = input::entries(&args.tests, &corpus)?;
     let tests = input::load(&entries)?;
     let names: Vec<String> = entries.iter().map(Entry::path).collect();
+    if args.live {
+        probe::reach(args.system)?;
+    }
     let folders = folders(&args.kernels).map_err(|e| Failure::file(&args.kernels, &e))?;
-    if folders.is_empty() {
+    if folders.is_empty() && !args.live {
         return Err(Failure::Input(format!(
             "{} has no folder with a vmlinuz; scripts/fetch-kernels makes such folders",
             args.kernels.display()

@@ -11,6 +11,7 @@ use cowherd_model::kernels::{Kernels, Profile, ProfileError};
 use crate::batch::{self, Extras};
 use crate::commands::bounds;
 use crate::commands::diff::Comparing;
+use crate::commands::verify::many;
 use crate::exit::{Exit, Failure};
 use crate::input::{self, Loaded};
 use crate::terminal;
@@ -245,11 +246,16 @@ fn said(came: &Difference) -> String {
             let calls = first.form.replace('\n', " ‖ ");
             let (k, n) = (came.agreed + 1, came.found.len());
             format!(
-                "{k} calls, {n} programs; only on {}: `{calls}`",
+                "{}, {}; only on {}: `{calls}`",
+                many(k as usize, "call"),
+                many(n, "program"),
                 first.only_on
             )
         }
-        (None, None) => format!("nothing up to {} calls", came.agreed),
-        (None, Some(_)) => format!("nothing up to {} calls; cut short", came.agreed),
+        (None, None) => format!("nothing up to {}", many(came.agreed as usize, "call")),
+        (None, Some(_)) => format!(
+            "nothing up to {}; cut short",
+            many(came.agreed as usize, "call")
+        ),
     }
 }

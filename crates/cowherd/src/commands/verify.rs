@@ -90,7 +90,10 @@ struct Verifying<'a> {
 impl Verifying<'_> {
     fn shortest(&self) -> Result<Exit, Failure> {
         let mut error = Ok(());
+        // Each of the searches may have missed something.
+        let mut chance = 0.0;
         let mut told = |bound: &Bound, searched: &Searched| {
+            chance += searched.report.chance();
             large::tell(self.options.checkpoints);
             large::lost(self.options.cluster);
             let line = searched_line(bound, searched);
@@ -100,7 +103,7 @@ impl Verifying<'_> {
             .map_err(|r| bounds::refused(&r))?;
         error?;
         let Some((calls, broken)) = &last.broken else {
-            return self.nothing(&last);
+            return self.nothing(&last, chance);
         };
         let (name, text) = self.test(&last.program, calls, *broken)?;
         terminal::print(&format!(
@@ -118,7 +121,7 @@ impl Verifying<'_> {
         Ok(Exit::Differs)
     }
 
-    fn nothing(&self, last: &Searched) -> Result<Exit, Failure> {
+    fn nothing(&self, last: &Searched, chance: f64) -> Result<Exit, Failure> {
         let atomic = self.bound.grain == general::Grain::Call;
         if last.clean() && !atomic {
             let calls = self.bound.calls;
@@ -129,7 +132,6 @@ impl Verifying<'_> {
                 self.profile.name,
                 bounds::left_out(&self.bound)
             ))?;
-            let chance = last.report.chance();
             if chance > 0.0 {
                 terminal::print(&format!("{}\n", missed(chance)))?;
             }
@@ -213,7 +215,7 @@ impl Verifying<'_> {
     }
 }
 
-fn many(n: usize, one: &str) -> String {
+pub(super) fn many(n: usize, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }
 
