@@ -57,7 +57,7 @@ pub struct Probe {
     #[arg(long)]
     pub dry_run: bool,
     /// Begin no run after so many seconds. Tests that are left then are named, and the exit code is 3.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), default_value = "600")]
     pub seconds: u64,
     /// How to write the results of tests.
     #[arg(long, value_name = "FORMAT", default_value = "ktap", conflicts_with_all = ["random", "dry_run"])]
