@@ -313,6 +313,7 @@ fn tests_that_no_time_is_left_for_are_named_and_the_answer_is_open() {
 
 #[test]
 fn a_dry_run_of_random_programs_runs_none_and_what_has_no_meaning_for_them_is_refused() {
+    let _alone = alone();
     let (code, text) = said(&["probe", "--random", "5", "--dry-run"]);
     assert!(text.contains("Would be touched:\n"), "{text}");
     assert!(
@@ -436,6 +437,7 @@ fn a_full_disk_is_told_and_nothing_of_it_is_left() {
 
 #[test]
 fn who_is_not_root_is_told_that_he_may_not_have_the_system() {
+    let _alone = alone();
     use std::os::unix::process::CommandExt;
     let nobody = 65534;
     let kernels = folder().to_string_lossy().into_owned();

@@ -172,6 +172,25 @@ exists (x=2)
     assert_eq!(cached("v7.2"), BTreeSet::from([Some(true)]));
 }
 
+/// Seen on 7.2 (a random program). Soft-dirty tracking wants the fault, so the page is mapped read-only: the write is still one when
+/// should_try_to_free_swap() is asked, and do_wp_page() takes it from there.
+#[test]
+fn a_write_fault_that_tracking_wants_leaves_the_swap_cache_on_7_0_too() {
+    let text = "
+MM tracked-write
+{ anon x = 1 swapped, cached, tracked; swap async; }
+P0 in A { x = 2; }
+exists (x=2)
+";
+    for kernel in ["v6.1", "v6.12", "v7.2"] {
+        let p = predictor(text, kernel);
+        let belief = after(&p, &[Turn::Task(0)]);
+        let cached = told(&belief, &p, 0).iter().map(|t| t.cached).collect();
+        assert_eq!(BTreeSet::from([Some(false)]), cached, "{kernel}");
+        assert_eq!(belief.outcomes(&p), BTreeSet::from([vec![2]]), "{kernel}");
+    }
+}
+
 #[test]
 fn a_merge_and_a_protection_are_seen() {
     let text = "

@@ -463,10 +463,13 @@ fn decide(k: &mut Kernel, f: FaultCx, orig: SwapPte, got: Got) -> Map {
     }
     let vma = *k.vma(f.mm, f.va);
     let tracked = !vma.soft_dirty && !orig.soft_dirty;
-    let write = writing || (vma.write && !orig.uffd_wp && !tracked && k.has(F::SwapinRoW));
-    Map::Exclusive {
-        write: write && !orig.uffd_wp,
-    }
+    // Since 6.11 a write is let through by the rule that maps a page writable without one; if that does not, do_wp_page is next.
+    let write = if k.has(F::SwapinRoW) {
+        vma.write && !orig.uffd_wp && !tracked
+    } else {
+        writing && !orig.uffd_wp
+    };
+    Map::Exclusive { write }
 }
 
 /// SI14. The PTE is built anew from the VMA's protection: writability is not remembered in a swap PTE, marks are.
@@ -510,12 +513,17 @@ fn unlock(k: &mut Kernel, f: FaultCx, got: Got, map: Map, slot: Slot) -> Fault {
     if got.from == (From::Bypass { claimed: true }) {
         k.slot_mut(slot).claimed = false;
     }
-    let still = f.kind == FaultKind::Write && matches!(map, Map::Shared);
-    if still {
-        let e = k
-            .pte(f.mm, f.va)
-            .present()
-            .expect("the PTE that was just set");
+    let e = k
+        .pte(f.mm, f.va)
+        .present()
+        .expect("the PTE that was just set");
+    // What `vmf->flags` still says: before 6.11 every exclusive page took the write out of it, writable or not.
+    let still = match map {
+        Map::Shared => true,
+        Map::Exclusive { write } => !write && k.has(F::SwapinRoW),
+        Map::Writable => false,
+    };
+    if still && f.kind == FaultKind::Write {
         // A read-write protected page is userspace's business first (B41).
         let trapped = k.vma(f.mm, f.va).traps_reads(e.uffd_wp);
         if !trapped || !k.has(F::RwpSwapin) {
