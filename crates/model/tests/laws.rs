@@ -76,7 +76,7 @@ fn verdict(report: &Report) -> (BTreeSet<Vec<u8>>, u64, bool, bool) {
 
 #[test]
 fn packing_is_exact() {
-    all(150, |text, test, kernel| {
+    all(1_000, |text, test, kernel| {
         for reductions in [Reductions::ALL, Reductions::NONE] {
             let Some((program, report)) = run(test, kernel, reductions, 1, *MOST) else {
                 return false;
@@ -110,7 +110,7 @@ fn nothing_was_left_out(program: &Program, most: usize, text: &str) {
 
 #[test]
 fn what_a_step_did_not_write_needs_no_second_look() {
-    all(150, |text, test, kernel| {
+    all(1_000, |text, test, kernel| {
         let Ok(program) = lower(test, kernel, true) else {
             return false;
         };
@@ -177,7 +177,7 @@ fn copying_packs_the_same(program: &Program, most: usize, text: &str) {
 
 #[test]
 fn what_steps_left_alone_is_packed_as_it_was() {
-    all(150, |text, test, kernel| {
+    all(1_000, |text, test, kernel| {
         for symmetry in [true, false] {
             let Ok(program) = lower(test, kernel, symmetry) else {
                 return false;
@@ -193,7 +193,7 @@ fn what_steps_left_alone_is_packed_as_it_was() {
 
 #[test]
 fn no_reduction_changes_a_verdict() {
-    all(150, |text, test, kernel| {
+    all(1_000, |text, test, kernel| {
         let Some((_, full)) = run(test, kernel, Reductions::NONE, 1, 5 * *MOST) else {
             return false;
         };
@@ -220,7 +220,7 @@ fn no_reduction_changes_a_verdict() {
 
 #[test]
 fn the_naive_search_finds_the_same() {
-    all(150, |text, test, kernel| {
+    all(1_000, |text, test, kernel| {
         let Some((program, report)) = run(test, kernel, Reductions::NONE, 1, *MOST) else {
             return false;
         };
@@ -237,7 +237,7 @@ fn the_naive_search_finds_the_same() {
 
 #[test]
 fn any_number_of_workers_finds_the_same() {
-    all(150, |text, test, kernel| {
+    all(1_000, |text, test, kernel| {
         let Some((_, one)) = run(test, kernel, Reductions::ALL, 1, *MOST) else {
             return false;
         };
@@ -261,7 +261,7 @@ fn any_number_of_workers_finds_the_same() {
 
 #[test]
 fn a_run_depends_on_no_feature_that_it_did_not_ask_for() {
-    all(150, |text, test, kernel| {
+    all(1_000, |text, test, kernel| {
         let Some((program, report)) = run(test, kernel, Reductions::ALL, 1, *MOST) else {
             return false;
         };
@@ -356,7 +356,7 @@ fn first_difference(program: &Program, most: usize) -> Option<String> {
 
 #[test]
 fn what_is_not_packed_does_not_matter() {
-    all(150, |text, test, kernel| {
+    all(1_000, |text, test, kernel| {
         let Ok(program) = lower(test, kernel, false) else {
             return false;
         };

@@ -71,7 +71,7 @@ pub fn run(args: &Conform) -> Result<Exit, Failure> {
     }
     terminal::print(&table::text(&names, &kernels))?;
     if let Some(file) = &args.write {
-        let text = table::markdown("cowherd conform", &names, &kernels);
+        let text = table::markdown(&command(args), &names, &kernels);
         fs::write(file, text).map_err(|e| Failure::file(file, &e))?;
     }
     if let Some(file) = &args.json {
@@ -149,6 +149,20 @@ fn folders(kernels: &Path) -> io::Result<Vec<PathBuf>> {
     };
     folders.sort_by_key(numbers);
     Ok(folders)
+}
+
+/// The command, for whoever wants the same again.
+fn command(args: &Conform) -> String {
+    let mut command = format!("cowherd conform --kernels {}", args.kernels.display());
+    for (asked, option) in [(args.live, "live"), (args.system, "system")] {
+        if asked {
+            command.push_str(&format!(" --{option}"));
+        }
+    }
+    for test in &args.tests {
+        command.push_str(&format!(" {test}"));
+    }
+    command
 }
 
 /// The kernel of this machine.
