@@ -165,10 +165,11 @@ pub fn read(entry: &Entry) -> Read {
     match Expectations::of(&test, text, Kernels::shipped()) {
         Ok(expectations) => Read {
             test: Some(Loaded {
-                // What comes from standard input has the name that it gives itself.
-                title: match entry.title.as_str() {
-                    "-" => test.name.clone(),
-                    title => title.into(),
+                // A test has the name that it gives itself, and the theme too where that is needed to tell it.
+                title: if entry.title.contains('/') {
+                    entry.title.clone()
+                } else {
+                    test.name.clone()
                 },
                 test: Arc::new(test),
                 text: text.into(),
