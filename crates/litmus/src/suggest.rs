@@ -35,9 +35,18 @@ pub(crate) fn did_you_mean<'c>(
         [one] => Some(format!("the only {what} is `{one}`")),
         several if several.len() <= 16 => {
             let list: Vec<String> = several.iter().map(|c| format!("`{c}`")).collect();
-            Some(format!("{what}s are {}", list.join(", ")))
+            Some(format!("{} are {}", plural(what), list.join(", ")))
         }
         _ => None,
+    }
+}
+
+/// `flags`, `properties of a swap device`: the first noun is meant.
+fn plural(what: &str) -> String {
+    let (noun, of) = what.split_at(what.find(" of ").unwrap_or(what.len()));
+    match noun.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies{of}"),
+        None => format!("{noun}s{of}"),
     }
 }
 
@@ -80,6 +89,10 @@ mod tests {
         assert_eq!(
             did_you_mean("q", "pipe", ["in1", "out"]).unwrap(),
             "pipes are `in1`, `out`"
+        );
+        assert_eq!(
+            did_you_mean("q", "property of a swap device", ["in1", "out"]).unwrap(),
+            "properties of a swap device are `in1`, `out`"
         );
         assert_eq!(did_you_mean("q", "pipe", []), None);
     }

@@ -259,6 +259,7 @@ impl Shared {
         profile: &Profile,
         search: &Search,
     ) -> Result<std::sync::Arc<Run>, Refused> {
+        // Kernels of several architectures may agree on the features that a run asked for.
         interface::there(test, profile)?;
         if let Some(run) = self
             .runs

@@ -140,6 +140,16 @@ fn skipped(test: usize, why: &str) -> Message {
     Message::Result(test, Box::new(result))
 }
 
+/// A boot in which the test that is left gets its result.
+fn second_boot(fake: &mut Fake) {
+    let told = [
+        Message::Begin(0),
+        skipped(0, "the second boot"),
+        Message::End,
+    ];
+    fake.boot("", &line(&told), "");
+}
+
 #[test]
 fn garbage_is_no_result() {
     let mut fake = Fake::new();
@@ -258,15 +268,7 @@ fn a_panic_is_told_with_its_trace_and_the_other_tests_run_in_a_new_boot() {
         [ 1.2] RIP: 0010:try_to_unmap_one+0x12/0x34\n\
         [ 1.3] Kernel panic - not syncing: Fatal exception\n";
     fake.boot(console, &line(&[Message::Begin(0)]), "");
-    fake.boot(
-        "",
-        &line(&[
-            Message::Begin(0),
-            skipped(0, "the second boot"),
-            Message::End,
-        ]),
-        "",
-    );
+    second_boot(&mut fake);
     let ran = fake.run();
     assert_eq!(ran.code, Some(1), "{}", ran.text);
     assert_eq!(ran.boots, 2);
@@ -327,15 +329,7 @@ fn without_the_end_marker_the_last_result_does_not_count() {
         skipped(1, "no end marker"),
     ];
     fake.boot("", &line(&both), "");
-    fake.boot(
-        "",
-        &line(&[
-            Message::Begin(0),
-            skipped(0, "the second boot"),
-            Message::End,
-        ]),
-        "",
-    );
+    second_boot(&mut fake);
     let ran = fake.run();
     assert_eq!(ran.boots, 2, "{}", ran.text);
     assert!(ran.text.contains("the first test"), "{}", ran.text);

@@ -564,9 +564,5 @@ pub(super) fn unknown_word<'w>(
         word.span,
         format!("`{}` is not {article} {what}", word.text),
     )
-    .maybe_help(did_you_mean(word.text, what, words).map(|help| {
-        help.replace("propertys of a swap device", "properties of a swap device")
-            .replace("property of a swap devices", "properties of a swap device")
-            .replace("ending of a threads", "endings of a thread")
-    }))
+    .maybe_help(did_you_mean(word.text, what, words))
 }

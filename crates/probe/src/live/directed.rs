@@ -170,11 +170,19 @@ impl<'a> Run<'a> {
             }
             rest += 1;
             if rest > 64 {
-                return Err(NoResult::Unfinished(format!("{:?}", todo[0])));
+                return Err(NoResult::Unfinished(self.whose(todo[0])));
             }
         }
         trace.outcome = outcome::of(&self);
         Ok(trace)
+    }
+
+    /// Whose turn it is, for people.
+    fn whose(&self, turn: Turn) -> String {
+        match turn {
+            Turn::Task(task) => self.predictor.program.tasks[task].name.clone(),
+            Turn::Complete(io) => format!("transfer {io}"),
+        }
     }
 
     /// Lets every thread run as it likes, the kernel's actors and the devices beside them, and waits for the end.

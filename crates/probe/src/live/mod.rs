@@ -8,6 +8,7 @@ pub mod call;
 mod chosen;
 pub mod directed;
 pub mod filler;
+mod follow;
 pub mod free;
 pub mod fuse;
 pub mod held;

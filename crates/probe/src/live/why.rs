@@ -7,7 +7,7 @@ use cowherd_model::witness::TraceStep;
 use cowherd_report::witness::story;
 
 use super::directed::Trace;
-use super::judge::{Tracker, Unfollowed};
+use super::follow::{Tracker, Unfollowed};
 use super::runner::LIMIT;
 
 /// Lines for people, about a trace that `predictor` forbids.
